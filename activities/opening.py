@@ -1,0 +1,267 @@
+"""Bringing an escalation into being: content and hold first, then the workflow. Nothing may leave before both are sure.
+
+    1. route and clock are fixed from the settings of this moment
+    2. content (sealed), hold, event and ledger entry are durable
+    3. Temporal acknowledges the start of the workflow
+
+If 3 does not come in time, nobody knows whether it happened: the hold stays `opening`, the caller gets an error, and
+`settle` later finds out. A retry of the same request starts the very same workflow again, which is idempotent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pydantic import TypeAdapter
+from temporalio.client import Client
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from escalations.case import Opening
+from escalations.routing import Choice, Facts, Preset, choose
+from escalations.severity import Severity
+from ledger.entries import Draft
+from store.contents import ANSWER, FINDING, REQUEST, Contents
+from store.database import Database
+from store.directory import read_directory
+from store.events import GovernedEvent, event_row
+from store.holds import HeldRequest, HoldState, left_opening, register, set_state
+from store.ledger import LedgerWriter
+from store.schema import events
+from store.settings import current_settings
+from workflows.attributes import at_start
+from workflows.messages import ESCALATIONS_QUEUE, Start
+
+START_TIMEOUT_S = 4.0
+SETTLE_AFTER = timedelta(seconds=20)
+_START_FIELD = "start"
+
+_start = TypeAdapter(Start)
+
+
+class NotOpened(Exception):
+    """The workflow's start was not acknowledged. It may or may not run; the hold is kept until that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An answer to be held. `request`, `answer` and `finding` are JSON; `event` is its governed event.
+
+    `request_digest` and `idempotency_key` are the keyed digests by which a retry finds this hold.
+    """
+
+    event: GovernedEvent
+    request: bytes
+    answer: bytes
+    finding: bytes
+    severity: Severity
+    presets: tuple[Preset, ...] = ()
+    requester: str | None = None
+    reply_to: str | None = None
+    completion_id: str | None = None
+    request_digest: str = ""
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """`merged`: the Idempotency-Key already had a hold, and this is that one."""
+
+    escalation_id: str
+    merged: bool = False
+
+
+def new_id(prefix: str) -> str:
+    """An id that sorts by time: 48 bits of milliseconds and 64 random bits, in hex."""
+    return f"{prefix}_{int(time.time() * 1000):012x}{secrets.token_hex(8)}"
+
+
+class Opener:
+    """Opens escalations for the gateway and for the API."""
+
+    def __init__(self, database: Database, ledger: LedgerWriter, contents: Contents, client: Client) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._contents = contents
+        self._client = client
+
+    async def open(self, proposal: Proposal) -> Opened:
+        """Raises StoreUnavailable (nothing was opened) or NotOpened (it is not known)."""
+        now = datetime.now(UTC)
+        event, escalation_id = proposal.event, proposal.event.escalation_id or new_id("esc")
+        key, wrapped = self._contents.new_key(event.tenant, escalation_id)
+        opening, choice = await self._opening(
+            proposal, escalation_id, key.digest(proposal.answer), key.digest(proposal.request)
+        )
+        start = Start(opening)
+        hold = HeldRequest(
+            escalation_id=escalation_id,
+            consumer=event.consumer,
+            request_digest=proposal.request_digest,
+            idempotency_key=proposal.idempotency_key,
+            completion_id=proposal.completion_id,
+            state=HoldState.OPENING,
+            created_at=now,
+            start=key.seal(_START_FIELD, _start.dump_json(start)),
+        )
+        body = event.body | {"routing": [{"name": c.name, "verdict": c.verdict} for c in choice.considered]}
+        async with self._database.write() as connection:
+            registered = await register(connection, event.tenant, hold)
+            if registered is hold:
+                fields = {REQUEST: proposal.request, ANSWER: proposal.answer, FINDING: proposal.finding}
+                await self._contents.create(connection, event.tenant, escalation_id, wrapped, key, fields, now)
+                await connection.execute(
+                    events.insert().values(event_row(event) | {"body": body, "escalation_id": escalation_id})
+                )
+        if registered is not hold:
+            return Opened(registered.escalation_id, merged=True)
+        await self._ledger.append(_opening_entry(event, opening, now))
+        await self._start(event.tenant, start)
+        return Opened(escalation_id)
+
+    async def open_again(self, tenant: str, hold: HeldRequest) -> None:
+        """Start the workflow of a hold that was left opening; harmless when it runs. Raises as `open` does."""
+        if hold.state is not HoldState.OPENING or hold.start is None:
+            return
+        async with self._database.read() as connection:
+            key = await self._contents.key(connection, tenant, hold.escalation_id)
+        await self._start(tenant, _start.validate_json(key.open(_START_FIELD, hold.start)))
+
+    async def settle(self) -> int:
+        """Find out about holds that were left opening: those whose workflow runs are held, the others withdrawn."""
+        async with self._database.read() as connection:
+            unsure = await left_opening(connection, datetime.now(UTC) - SETTLE_AFTER)
+        settled = 0
+        for tenant, hold in unsure:
+            exists = await self._exists(hold.escalation_id)
+            if exists is None:
+                continue
+            if not exists:
+                await self._ledger.append(_abandoned_entry(tenant, hold))
+            async with self._database.write() as connection:
+                state = HoldState.HELD if exists else HoldState.WITHDRAWN
+                await set_state(connection, tenant, hold.escalation_id, state)
+            settled += 1
+        return settled
+
+    async def _opening(
+        self, proposal: Proposal, escalation_id: str, content_digest: str, request_digest: str
+    ) -> tuple[Opening, Choice]:
+        event = proposal.event
+        async with self._database.read() as connection:
+            version = await current_settings(connection, event.tenant)
+            directory = await read_directory(connection, event.tenant)
+        facts = Facts(
+            policy_rule=event.policy_rule or "",
+            reason_code=event.reason_code or "",
+            severity=proposal.severity,
+            team=event.team,
+            consumer_group=event.consumer_group,
+        )
+        settings = version.settings
+        choice = choose(facts, settings, directory, datetime.now(UTC), proposal.presets)
+        assert choice.route is not None
+        opening = Opening(
+            escalation_id=escalation_id,
+            tenant=event.tenant,
+            event_id=event.event_id,
+            policy_rule=facts.policy_rule,
+            reason_code=facts.reason_code,
+            severity=proposal.severity,
+            config_version=event.config_version,
+            config_digest=event.config_digest,
+            content_digest=content_digest,
+            request_digest=request_digest,
+            route=choice.route,
+            sla=settings.sla.terms(proposal.severity, version.version),
+            decisions=settings.decisions.terms(),
+            consumer=event.consumer,
+            consumer_team=event.team,
+            consumer_group=event.consumer_group,
+            requester=proposal.requester,
+            gateway=event.gateway,
+            provider=event.provider,
+            target=event.target,
+            model=event.model,
+            reply_to=proposal.reply_to,
+            unverified_signals=settings.unverified_signals,
+        )
+        return opening, choice
+
+    async def _start(self, tenant: str, start: Start) -> None:
+        opening = start.opening
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._client.start_workflow(
+                    "Escalation",
+                    start,
+                    id=opening.escalation_id,
+                    task_queue=ESCALATIONS_QUEUE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    search_attributes=at_start(opening.severity.value, opening.policy_rule, opening.route.team),
+                    static_summary=f"{opening.severity.value} · {opening.reason_code} · {opening.route.destination}",
+                    priority=Priority(priority_key=opening.severity.rank + 1),
+                )
+        except WorkflowAlreadyStartedError:
+            pass
+        except (TimeoutError, RPCError, TemporalError, OSError) as fault:
+            raise NotOpened(f"Temporal did not acknowledge {opening.escalation_id}: {type(fault).__name__}") from None
+        async with self._database.write() as connection:
+            await set_state(connection, tenant, opening.escalation_id, HoldState.HELD)
+
+    async def _exists(self, escalation_id: str) -> bool | None:
+        """Whether the workflow is there; None when Temporal cannot say."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._client.get_workflow_handle(escalation_id).describe()
+        except RPCError as fault:
+            return False if fault.status is RPCStatusCode.NOT_FOUND else None
+        except (TimeoutError, TemporalError, OSError):
+            return None
+        return True
+
+
+def _opening_entry(event: GovernedEvent, opening: Opening, now: datetime) -> Draft:
+    return Draft(
+        event_id=f"{opening.escalation_id}/opening",
+        type="request.held",
+        at=now,
+        ts_source=opening.gateway or "api",
+        tenant=event.tenant,
+        op="hold",
+        outcome=event.verdict,
+        actor={"id": event.consumer, "kind": "consumer", "roles": ["gateway"]},
+        escalation_id=opening.escalation_id,
+        request_id=event.request_id,
+        data={
+            "event_id": event.event_id,
+            "policy_rule": opening.policy_rule,
+            "reason_code": opening.reason_code,
+            "severity": opening.severity.value,
+            "content_digest": opening.content_digest,
+            "request_digest": opening.request_digest,
+            "config_version": opening.config_version,
+            "config_digest": opening.config_digest,
+            "model": opening.model,
+            "provider": opening.provider,
+        },
+    )
+
+
+def _abandoned_entry(tenant: str, hold: HeldRequest) -> Draft:
+    return Draft(
+        event_id=f"{hold.escalation_id}/abandoned",
+        type="request.abandoned",
+        at=datetime.now(UTC),
+        ts_source="sweep",
+        tenant=tenant,
+        op="settle",
+        outcome="withdrawn",
+        escalation_id=hold.escalation_id,
+    )

@@ -1,0 +1,78 @@
+"""The API for reviewers, auditors, operators and integrations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+from fastapi import FastAPI
+
+from api import (
+    cases,
+    codec,
+    decisions,
+    directory,
+    events,
+    health,
+    problems,
+    queue,
+    sessions,
+    settings,
+    stream,
+    temporal_ui,
+)
+from api.authentication import Principals, bearer
+from api.desk import Desk
+from api.limits import Limits
+from api.services import Services
+
+DESCRIPTION = """Human review of AI answers: the queue, its cases, and the record of what was decided.
+
+Every call carries a bearer token; who acts is the token's owner and nobody else. Errors are problem JSON (RFC 9457)
+with a stable `code`. `Idempotency-Key` makes any POST safe to repeat.
+"""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The ASGI application. It owns nothing of `services`; who made them closes them."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(services.feed.run())
+        async with httpx.AsyncClient(timeout=30, trust_env=False, follow_redirects=False) as client:
+            app.state.temporal_ui_client = client
+            yield
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await app.state.desk.refusals.close()
+
+    app = FastAPI(title="Keeptrusts", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
+    app.state.services = services
+    app.state.principals = Principals(services.database)
+    app.state.desk = Desk(services)
+    problems.install(app)
+    app.add_middleware(Limits)
+    for module in (queue, cases, decisions, events, directory, settings, stream, codec, health, sessions, temporal_ui):
+        app.include_router(module.router)
+    _document_security(app)
+    return app
+
+
+def _document_security(app: FastAPI) -> None:
+    """Say in the OpenAPI document that calls carry a bearer token."""
+    plain = app.openapi
+
+    def documented() -> dict[str, object]:
+        document: dict[str, object] = plain()
+        components = document.setdefault("components", {})
+        assert isinstance(components, dict)
+        components["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": bearer.model.description}
+        }
+        document["security"] = [{"bearer": []}]
+        return document
+
+    app.openapi = documented  # type: ignore[method-assign]

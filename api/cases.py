@@ -1,0 +1,211 @@
+"""One case over HTTP: what is needed to judge it, what happened to it, why, and what its consumer may have."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Response
+
+from api.authentication import READERS, Caller, Using, only, scope_of
+from api.desk import AtDesk, Desk
+from api.presentation import note_of, present, present_history
+from api.problems import Problem
+from api.records import note_read
+from api.schemas import Escalation, History
+from api.services import Services
+from escalations.case import End
+from escalations.commands import Role
+from escalations.durations import format_duration
+from escalations.errors import Invalid, NotFound
+from escalations.views import View
+from store.contents import ANSWER, FINDING, REQUEST
+from store.escalations import earlier_of, sees, timeline
+from store.events import event_row, find_event
+from store.holds import find_hold
+from store.releases import open_release
+from store.settings import current_settings, settings_at
+from store.tokens import Principal
+
+router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
+
+Readers = Annotated[Principal, Depends(only(*READERS))]
+LONGEST_WAIT_S = 60
+_LOOK_EVERY_S = 0.2
+
+
+@router.get("/{escalation_id}", response_model=Escalation, summary="One escalation")
+async def get_escalation(
+    caller: Readers,
+    using: Using,
+    at: AtDesk,
+    escalation_id: str,
+    include: Annotated[str | None, Query(description="`context`: everything needed to judge it")] = None,
+) -> Escalation:
+    if include not in (None, "", "context"):
+        raise Invalid("include takes the one word context", field="include")
+    view = await at.seen_by(scope_of(caller), escalation_id)
+    if include:
+        return await _with_context(using, caller, view)
+    async with using.database.read() as connection:
+        note = await note_of(connection, using, view)
+    if note is not None:
+        await note_read(using, caller, view.escalation_id, "note")
+    return present(view, using, note)
+
+
+@router.get("/{escalation_id}/history", response_model=History, summary="What happened, oldest first")
+async def history(caller: Readers, using: Using, at: AtDesk, escalation_id: str) -> History:
+    view = await at.seen_by(scope_of(caller), escalation_id)
+    await note_read(using, caller, escalation_id, "history")
+    async with using.database.read() as connection:
+        entries = await timeline(connection, caller.tenant, escalation_id)
+        texts = await using.contents.read(connection, view.tenant, escalation_id)
+    return History(escalation_id=escalation_id, history=present_history(entries, texts))
+
+
+@router.get("/{escalation_id}/explain", summary="Which rule fired, which route won, why this deadline")
+async def explain(caller: Readers, using: Using, at: AtDesk, escalation_id: str) -> dict[str, Any]:
+    view = await at.seen_by(scope_of(caller), escalation_id)
+    async with using.database.read() as connection:
+        event = await find_event(connection, caller.tenant, view.event_id)
+        version = await settings_at(connection, caller.tenant, view.settings_version)
+        entries = await timeline(connection, caller.tenant, escalation_id)
+        settings = (version or await current_settings(connection, caller.tenant)).settings
+    terms = settings.sla.terms(view.severity, view.settings_version)
+    body = event.body if event else {}
+    return {
+        "escalation_id": escalation_id,
+        "policy": {
+            "rule": view.policy_rule,
+            "reason_code": view.reason_code,
+            "config_version": view.config_version,
+            "config_digest": view.config_digest,
+            "findings": body.get("policies", []),
+        },
+        "severity": {"severity": view.severity.value, "description": view.severity.description},
+        "route": {
+            "destination": view.route.destination,
+            "chosen_by": view.route.chosen_by.value,
+            "name": view.route.name,
+            "channel": view.route.channel,
+            "considered": body.get("routing", []),
+            "legs": [
+                {
+                    "at": e.event.at,
+                    "event": e.event.type.value,
+                    "route": e.event.data["route"],
+                    "rule": e.event.data["rule"],
+                }
+                for e in entries
+                if e.event.data.get("rule")
+            ],
+        },
+        "deadline": {
+            "created_at": view.created_at,
+            "target": format_duration(terms.target),
+            "sla_deadline": view.sla_deadline,
+            "amber_at": view.amber_at,
+            "expires_at": view.expires_at,
+            "settings_version": view.settings_version,
+            "because": (
+                f"{view.severity.value} has a target of {format_duration(terms.target)} in version"
+                f" {view.settings_version} of the settings, counted from creation; amber when"
+                f" {terms.amber_at_remaining} % of it remain. Neither claiming nor escalating stops it."
+            ),
+        },
+    }
+
+
+@router.get("/{escalation_id}/response", summary="What the consumer may have", response_model=None)
+async def get_response(
+    caller: Caller,
+    using: Using,
+    at: AtDesk,
+    escalation_id: str,
+    wait: Annotated[int, Query(ge=0, le=LONGEST_WAIT_S)] = 0,
+) -> Response:
+    """200 with the released answer; 409 while nobody has decided, 403 blocked, 410 expired or withdrawn."""
+    await _may_receive(using, caller, at, escalation_id)
+    deadline = asyncio.get_running_loop().time() + wait
+    while True:
+        async with using.database.read() as connection:
+            release, answer = await open_release(connection, using.contents, caller.tenant, escalation_id)
+        left = deadline - asyncio.get_running_loop().time()
+        if release is not None or left <= 0:
+            break
+        await asyncio.sleep(min(_LOOK_EVERY_S, left))
+    if release is None:
+        raise Problem(
+            409,
+            "escalation_pending",
+            "nobody has decided yet",
+            headers={"Retry-After": "5", "x-should-retry": "false"},
+            escalation_id=escalation_id,
+        )
+    if answer is not None:
+        await note_read(using, caller, escalation_id, "released")
+        return Response(answer, media_type="application/json", headers={"x-escalation-id": escalation_id})
+    if release.outcome in (End.EXPIRED, End.WITHDRAWN):
+        raise Problem(410, f"escalation_{release.outcome}", _ENDED[release.outcome], escalation_id=escalation_id)
+    raise Problem(403, "human_review_blocked", "a reviewer blocked this answer", escalation_id=escalation_id)
+
+
+_ENDED = {
+    "expired": "nobody decided in time; this is not a denial",
+    "withdrawn": "this request was withdrawn before anybody decided",
+}
+
+
+async def _with_context(using: Services, caller: Principal, view: View) -> Escalation:
+    """Everything needed to judge it. The read is in the ledger before anything is shown."""
+    await note_read(using, caller, view.escalation_id, "context")
+    async with using.database.read() as connection:
+        found = await using.contents.read(connection, view.tenant, view.escalation_id, REQUEST, ANSWER, FINDING)
+        note = await note_of(connection, using, view)
+        event = await find_event(connection, caller.tenant, view.event_id)
+        scope = scope_of(caller)
+        earlier = [v for v in await earlier_of(connection, view) if sees(scope, v)]
+    shown = present(view, using, note)
+    shown.context = {
+        "request": orjson.loads(found.get(REQUEST, b"null")),
+        "held_answer": orjson.loads(found.get(ANSWER, b"null")),
+        "policy_match": {
+            "rule": view.policy_rule,
+            "reason_code": view.reason_code,
+            **orjson.loads(found.get(FINDING, b"{}")),
+        },
+        "consumer": view.consumer,
+        "team": view.consumer_team,
+        "consumer_group": view.consumer_group,
+        "gateway": view.gateway,
+        "provider": view.provider,
+        "model": view.model,
+        "config_version": view.config_version,
+        "earlier": [
+            {
+                "escalation_id": v.escalation_id,
+                "created_at": v.created_at,
+                "status": v.status.value,
+                "resolution": v.resolution,
+                "category": v.category,
+                "same_consumer": v.consumer == view.consumer,
+                "same_rule": (v.policy_rule, v.reason_code) == (view.policy_rule, view.reason_code),
+            }
+            for v in earlier
+        ],
+        "event": event_row(event) if event else None,
+    }
+    return shown
+
+
+async def _may_receive(using: Services, caller: Principal, at: Desk, escalation_id: str) -> None:
+    """A consumer's own, or what a reader may see anyway. Raises NotFound."""
+    if caller.has(Role.GATEWAY):
+        async with using.database.read() as connection:
+            held = await find_hold(connection, caller.tenant, caller.login, escalation_id=escalation_id)
+        if held is None:
+            raise NotFound(f"there is no escalation {escalation_id} of this consumer")
+        return
+    await at.seen_by(scope_of(caller), escalation_id)

@@ -1,0 +1,106 @@
+"""A view as JSON, joined with the texts that the vault keeps, for those who may read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.schemas import Escalation, HistoryEntry, RouteJson
+from api.services import Services
+from escalations.views import View
+from store.contents import text_field
+from store.escalations import TimelineEntry
+from vault.envelopes import VaultError
+
+_TEXTS = {"note_digest": "note", "text_digest": "text"}
+
+
+def present(view: View, services: Services, note: str | None = None) -> Escalation:
+    route = view.route
+    return Escalation(
+        escalation_id=view.escalation_id,
+        status=view.status.value,
+        sla_state=view.sla_state.value,
+        version=view.version,
+        reason_code=view.reason_code,
+        policy_rule=view.policy_rule,
+        severity=view.severity,
+        severity_description=view.severity.description,
+        created_at=view.created_at,
+        sla_deadline=view.sla_deadline,
+        amber_at=view.amber_at,
+        expires_at=view.expires_at,
+        breached_at=view.breached_at,
+        assignee=view.assignee,
+        claimed_at=view.claimed_at,
+        lease_until=view.lease_until,
+        claim_epoch=view.claim_epoch,
+        team=view.team,
+        route=RouteJson(
+            destination=route.destination, chosen_by=route.chosen_by.value, name=route.name, channel=route.channel
+        ),
+        gateway=view.gateway,
+        consumer=view.consumer,
+        consumer_team=view.consumer_team,
+        consumer_group=view.consumer_group,
+        provider=view.provider,
+        target=view.target,
+        model=view.model,
+        config_version=view.config_version,
+        config_digest=view.config_digest,
+        settings_version=view.settings_version,
+        event_id=view.event_id,
+        content_digest=view.content_digest,
+        temporal_url=services.temporal_url(view.escalation_id),
+        end=view.end.value if view.end else None,
+        ended_at=view.ended_at,
+        resolution=view.resolution,
+        category=view.category,
+        note=note,
+        reviewer=view.reviewer,
+        resolution_time_seconds=view.resolution_time_seconds,
+    )
+
+
+async def note_of(connection: AsyncConnection, services: Services, view: View) -> str | None:
+    """The resolution's note, None where there is none or its content was erased."""
+    if view.note_digest is None:
+        return None
+    field = text_field(view.note_digest)
+    try:
+        found = await services.contents.read(connection, view.tenant, view.escalation_id, field)
+    except VaultError:
+        return None
+    return found[field].decode() if field in found else None
+
+
+def present_history(entries: list[TimelineEntry], texts: dict[str, bytes]) -> list[HistoryEntry]:
+    return [
+        HistoryEntry(
+            seq=entry.event.seq,
+            type=entry.event.type.value,
+            at=entry.event.at,
+            actor=str(entry.event.actor),
+            actor_kind=entry.event.actor.kind.value,
+            data=_joined(entry.event.data, texts),
+            ledger=f"{entry.receipt.chain}/{entry.receipt.seq}",
+        )
+        for entry in entries
+    ]
+
+
+def _joined(data: dict[str, str | int | None], texts: dict[str, bytes]) -> dict[str, Any]:
+    """The data, with the texts that its digests stand for beside them."""
+    joined: dict[str, Any] = {name: value for name, value in data.items() if value is not None}
+    for name, shown in _TEXTS.items():
+        text = texts.get(text_field(str(data.get(name))))
+        if text is not None:
+            joined[shown] = text.decode()
+    follow_ups = data.get("follow_ups")
+    if follow_ups:
+        pairs = [item.partition(":") for item in str(follow_ups).split(",")]
+        joined["follow_ups"] = [
+            {"kind": kind, "text": texts.get(text_field(digest), b"").decode()} for kind, _, digest in pairs
+        ]
+    return joined

@@ -1,0 +1,250 @@
+"""The shapes of requests and answers, with examples: the source of the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from escalations.commands import Role
+from escalations.decisions import FollowUpKind, Resolution, parse_resolution
+from escalations.durations import parse_duration
+from escalations.errors import EscalationError
+from escalations.severity import Severity
+
+ID_PATTERN = r"^[a-z0-9][a-z0-9._@-]{0,199}$"
+
+Name = Annotated[str, Field(pattern=ID_PATTERN, examples=["legal"])]
+Text = Annotated[str, Field(max_length=10_000)]
+
+
+class Body(BaseModel):
+    """Base of what clients send: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, str_strip_whitespace=True)
+
+
+class RedactionBody(Body):
+    """One stretch of the held answer: a JSON Pointer and code points, as `/choices/0/message/content` 13 to 24."""
+
+    path: Annotated[str, Field(max_length=500)] = "/choices/0/message/content"
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(gt=0)]
+    label: Annotated[str, Field(max_length=40)] = "REDACTED"
+
+
+class FollowUpBody(Body):
+    kind: FollowUpKind
+    text: Annotated[str, Field(max_length=2000)] = ""
+    link: Annotated[str, Field(max_length=2000)] = ""
+
+
+class ResolveBody(Body):
+    """`resolution`: allow (approved), block (blocked, rejected) or redact_and_allow. `reason` is another word for note.
+
+    Without `redactions`, redact_and_allow strips what the pii-detector finds in the held answer; 422 when it finds
+    nothing. `content_digest` and `claim_epoch`, when given, must be those of the case as it was shown.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"resolution": "approved", "category": "false_positive", "note": "Advisory training content."},
+                {
+                    "resolution": "redact_and_allow",
+                    "category": "true_positive",
+                    "note": "Patient name redacted before release.",
+                    "redactions": [{"path": "/choices/0/message/content", "start": 8, "end": 18, "label": "PERSON"}],
+                },
+            ]
+        }
+    )
+
+    resolution: Resolution
+    category: Annotated[str, Field(max_length=100, description="without one: other")] | None = None
+    note: Text | None = None
+    redactions: Annotated[list[RedactionBody], Field(max_length=1000)] | None = None
+    follow_ups: Annotated[list[FollowUpBody], Field(max_length=20)] = Field(default_factory=list)
+    content_digest: str | None = None
+    claim_epoch: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _aliases(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        for alias, name in (("outcome", "resolution"), ("action", "resolution"), ("reason", "note")):
+            if alias in data and name not in data:
+                data[name] = data.pop(alias)
+        return data
+
+    @field_validator("resolution", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return parse_resolution(value)
+        except EscalationError as refusal:
+            raise ValueError(refusal.message) from None
+
+
+class EscalateBody(Body):
+    """`to`: `team:NAME`, a login or an e-mail address; without it, the next level of the route."""
+
+    to: Annotated[str, Field(max_length=200)] | None = None
+    note: Text | None = None
+
+
+class AssignBody(Body):
+    assignee: Annotated[str, Field(min_length=1, max_length=320, examples=["senior"])]
+    note: Text | None = None
+
+
+class ExtendBody(Body):
+    """`by`: how long from now, as `30m`; without it, the usual lease."""
+
+    by: str | int | None = None
+
+    @field_validator("by")
+    @classmethod
+    def _length(cls, value: str | int | None) -> str | int | None:
+        if value is not None:
+            parse_duration(value)
+        return value
+
+
+class CommentBody(Body):
+    text: Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+class CreateBody(Body):
+    """An answer that another system holds. `answer` is a chat completion, or just its text."""
+
+    request: Annotated[Any, Field(description="the prompt or request, any JSON")] = None
+    answer: str | dict[str, Any]
+    policy_rule: Annotated[str, Field(min_length=1, max_length=200, examples=["human-oversight"])]
+    reason_code: Annotated[str, Field(min_length=1, max_length=200, examples=["legal_opinions"])]
+    severity: Severity = Severity.MEDIUM
+    consumer: Annotated[str, Field(max_length=200)] | None = None
+    model: Annotated[str, Field(max_length=200)] | None = None
+    provider: Annotated[str, Field(max_length=100)] | None = None
+    finding: dict[str, Any] = Field(default_factory=dict)
+
+
+class RouteJson(BaseModel):
+    destination: str
+    chosen_by: str
+    name: str
+    channel: str
+
+
+class Escalation(BaseModel):
+    """One escalation, as every surface shows it. `note` is joined from the vault for those who may read it."""
+
+    escalation_id: str
+    status: Literal["open", "claimed", "resolved", "expired"]
+    sla_state: Literal["ok", "amber", "breached", "paused"]
+    version: int
+    reason_code: str
+    policy_rule: str
+    severity: Severity
+    severity_description: str
+    created_at: datetime
+    sla_deadline: datetime
+    amber_at: datetime
+    expires_at: datetime
+    breached_at: datetime | None
+    assignee: str | None
+    claimed_at: datetime | None
+    lease_until: datetime | None
+    claim_epoch: int
+    team: str | None
+    route: RouteJson
+    gateway: str | None
+    consumer: str
+    consumer_team: str | None
+    consumer_group: str | None
+    provider: str | None
+    target: str | None
+    model: str | None
+    config_version: str
+    config_digest: str
+    settings_version: int
+    event_id: str
+    content_digest: str
+    temporal_url: str | None
+    end: Literal["resolved", "expired", "withdrawn"] | None
+    ended_at: datetime | None
+    resolution: Literal["allow", "block", "redact_and_allow"] | None
+    category: str | None
+    note: str | None
+    reviewer: str | None
+    resolution_time_seconds: int | None
+    context: dict[str, Any] | None = None
+
+
+class EscalationPage(BaseModel):
+    escalations: list[Escalation]
+    next_cursor: str | None = None
+
+
+class HistoryEntry(BaseModel):
+    seq: int
+    type: str
+    at: datetime
+    actor: str
+    actor_kind: str
+    data: dict[str, Any]
+    ledger: str
+
+
+class History(BaseModel):
+    escalation_id: str
+    history: list[HistoryEntry]
+
+
+class TeamBody(Body):
+    team_id: Name
+    name: Annotated[str, Field(max_length=200)] | None = None
+
+
+class UserBody(Body):
+    login: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,199}$", examples=["ana"])]
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)] | None = None
+    name: Annotated[str, Field(max_length=200)] | None = None
+    roles: Annotated[list[Role], Field(min_length=1)] = Field(default_factory=lambda: [Role.REVIEWER])
+    teams: list[Name] = Field(default_factory=list)
+
+    @field_validator("roles")
+    @classmethod
+    def _people(cls, roles: list[Role]) -> list[Role]:
+        if Role.GATEWAY in roles:
+            raise ValueError("gateway is the role of a consumer's key, not of a person")
+        return roles
+
+
+class ConsumerBody(Body):
+    consumer_id: Name
+    name: Annotated[str, Field(max_length=200)] | None = None
+    team: Annotated[str, Field(max_length=200)] | None = None
+    consumer_group: Annotated[str, Field(max_length=200)] | None = None
+    owner: Annotated[str, Field(max_length=200)] | None = None
+
+
+class TokenBody(Body):
+    """A token for a user (`login`) or a consumer (`consumer_id`): exactly one of them."""
+
+    login: str | None = None
+    consumer_id: str | None = None
+    label: Annotated[str, Field(max_length=200)] = ""
+    expires_in: str = "90d"
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> TokenBody:
+        if (self.login is None) == (self.consumer_id is None):
+            raise ValueError("give exactly one of login and consumer_id")
+        parse_duration(self.expires_in)
+        return self

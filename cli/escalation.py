@@ -1,0 +1,325 @@
+"""`kt escalation`: the reviewer's commands."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import Client
+from cli.failures import USAGE, Failure
+from cli.options import Id, IdFlag, Json, Profile, connect, the_id
+from cli.output import ago, is_terminal, note, show_fields, show_json, show_json_line, show_line, show_table, visible
+
+app = typer.Typer(
+    help="Review: list, get, claim, resolve, escalate, watch.", no_args_is_help=True, rich_markup_mode=None
+)
+
+COLUMNS = ("ID", "SEVERITY", "STATUS", "SLA", "DUE", "TRIGGER", "TEAM", "ASSIGNEE", "CREATED")
+_EMPTY = "no escalations match; `kt escalation list --status open,claimed` shows everything that is not decided"
+_ANSWER = "/choices/0/message/content"
+
+
+@app.command("list")
+def list_(
+    status: Annotated[list[str] | None, typer.Option(help="open, claimed, resolved, expired.")] = None,
+    severity: Annotated[list[str] | None, typer.Option(help="critical, high, medium, low.")] = None,
+    team: Annotated[str | None, typer.Option(help="Only this team's queue.")] = None,
+    assignee: Annotated[str | None, typer.Option(help="Only this person's.")] = None,
+    policy: Annotated[str | None, typer.Option(help="A policy rule or a reason code.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only what I hold.")] = False,
+    sort: Annotated[str, typer.Option(help="priority (severity, then age) or deadline.")] = "priority",
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="The next_cursor of an earlier page.")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """The queue, most urgent first."""
+    page = connect(profile).get(
+        "/v1/escalations",
+        status=status,
+        severity=severity,
+        team=team,
+        assignee=assignee,
+        policy=policy,
+        mine=mine,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
+    )
+    if json:
+        show_json(page)
+        return
+    show_table(COLUMNS, [_row(item) for item in page["escalations"]], _EMPTY)
+    if page.get("next_cursor"):
+        note(f"more: --cursor {page['next_cursor']}")
+
+
+@app.command()
+def get(
+    id: Id = None,
+    id_flag: IdFlag = None,
+    include_context: Annotated[
+        bool, typer.Option("--include-context", help="Request, answer, match, earlier cases.")
+    ] = False,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """One escalation, with everything needed to judge it."""
+    path = f"/v1/escalations/{the_id(id, id_flag)}"
+    found = connect(profile).get(path, include="context" if include_context else None)
+    if json:
+        show_json(found)
+        return
+    context = found.pop("context", None)
+    show_fields({name: value for name, value in found.items() if value is not None})
+    if context:
+        _show_context(context)
+
+
+@app.command()
+def claim(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json: Json = False) -> None:
+    """Take ownership."""
+    _act(connect(profile), the_id(id, id_flag), "claim", {}, "claimed escalation {id}", json)
+
+
+@app.command()
+def unclaim(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json: Json = False) -> None:
+    """Give it back to the queue."""
+    _act(connect(profile), the_id(id, id_flag), "unclaim", {}, "unclaimed escalation {id}", json)
+
+
+@app.command()
+def resolve(
+    id: Id = None,
+    id_flag: IdFlag = None,
+    resolution: Annotated[
+        str | None,
+        typer.Option("--resolution", "--outcome", help="allow (approved), block (blocked), redact_and_allow."),
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="false_positive, true_positive, policy_gap, other (default), or one of your own.")
+    ] = None,
+    note: Annotated[str | None, typer.Option("--note", "--reason", help="Why; kept in the audit log.")] = None,
+    redact: Annotated[
+        list[str] | None,
+        typer.Option(metavar="START:END[:LABEL]", help="Strip these characters of the answer; may be repeated."),
+    ] = None,
+    follow_up: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND:TEXT", help="policy_tuning, evidence_export or other, and what is to be done."),
+    ] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Decide. With redact_and_allow and no --redact, what the pii-detector finds is stripped."""
+    if not resolution:
+        raise typer.BadParameter("say how: --resolution allow, block or redact_and_allow")
+    found = the_id(id, id_flag)
+    client = connect(profile)
+    seen = client.get(f"/v1/escalations/{found}")
+    body: dict[str, Any] = {
+        "resolution": "redact_and_allow" if redact and resolution in ("redact", "redacted") else resolution,
+        "content_digest": seen["content_digest"],
+        "claim_epoch": seen["claim_epoch"],
+    }
+    body |= {name: value for name, value in (("category", category), ("note", note)) if value is not None}
+    if redact:
+        body["redactions"] = [_redaction(text) for text in redact]
+    if follow_up:
+        body["follow_ups"] = [_follow_up(text) for text in follow_up]
+    _act(client, found, "resolve", body, "resolved escalation {id}", json)
+
+
+@app.command()
+def escalate(
+    id: Id = None,
+    id_flag: IdFlag = None,
+    to: Annotated[str | None, typer.Option(help="team:NAME, a login or an e-mail; else the next level.")] = None,
+    note: Annotated[str | None, typer.Option("--note", "--reason", help="What the next one should know.")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Hand it to the next level, to a team or to a person. The clock goes on."""
+    body = {name: value for name, value in (("to", to), ("note", note)) if value is not None}
+    _act(connect(profile), the_id(id, id_flag), "escalate", body, "escalated escalation {id} to {route}", json)
+
+
+@app.command()
+def assign(
+    assignee: Annotated[str, typer.Option("--assignee", "--to", help="Who shall hold it.")],
+    id: Id = None,
+    id_flag: IdFlag = None,
+    note: Annotated[str | None, typer.Option("--note", "--reason")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Give it to one person."""
+    body = {"assignee": assignee, **({"note": note} if note else {})}
+    _act(connect(profile), the_id(id, id_flag), "assign", body, "assigned escalation {id} to {assignee}", json)
+
+
+@app.command()
+def extend(
+    id: Id = None,
+    id_flag: IdFlag = None,
+    by: Annotated[str | None, typer.Option(help="How long from now, as 30m; else the usual lease.")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Keep my claim for longer."""
+    body = {"by": by} if by else {}
+    _act(connect(profile), the_id(id, id_flag), "extend", body, "extended escalation {id} until {lease_until}", json)
+
+
+@app.command()
+def comment(
+    text: Annotated[str, typer.Option("--text", "--note", help="What to say.")],
+    id: Id = None,
+    id_flag: IdFlag = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Say something beside the case."""
+    _act(connect(profile), the_id(id, id_flag), "comment", {"text": text}, "commented on escalation {id}", json)
+
+
+@app.command()
+def history(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json: Json = False) -> None:
+    """What happened, oldest first, with the place of each entry in the ledger."""
+    found = connect(profile).get(f"/v1/escalations/{the_id(id, id_flag)}/history")
+    if json:
+        show_json(found)
+        return
+    rows = [
+        (entry["seq"], entry["at"][:19], entry["type"], entry["actor"], _facts(entry["data"]), entry["ledger"])
+        for entry in found["history"]
+    ]
+    show_table(("#", "AT", "WHAT", "WHO", "FACTS", "LEDGER"), rows, "nothing happened yet")
+
+
+@app.command()
+def explain(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json: Json = False) -> None:
+    """Which rule fired, which route won, and why this deadline."""
+    found = connect(profile).get(f"/v1/escalations/{the_id(id, id_flag)}/explain")
+    if json:
+        show_json(found)
+        return
+    policy, route, deadline = found["policy"], found["route"], found["deadline"]
+    show_line(f"policy    {policy['rule']} ({policy['reason_code']}), configuration {policy['config_version']}")
+    for finding in policy["findings"]:
+        patterns = ", ".join(finding["patterns"]) or "-"
+        show_line(
+            f"            {finding['policy']} {finding['stage']}: {finding['reason_code']} {finding['score']}/1000 by {patterns}"
+        )
+    show_line(f"severity  {found['severity']['severity']}: {found['severity']['description']}")
+    show_line(f"route     {route['destination']}, chosen by {route['chosen_by']} {visible(route['name'])!r}")
+    for considered in route["considered"]:
+        show_line(f"            {visible(considered['name'])}: {visible(considered['verdict'])}")
+    show_line(f"deadline  {deadline['sla_deadline']}: {deadline['because']}")
+
+
+@app.command()
+def watch(
+    status: Annotated[list[str] | None, typer.Option(help="Only these states.")] = None,
+    team: Annotated[str | None, typer.Option(help="Only this team's queue.")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """The queue, live: a table on a terminal, one JSON line per change elsewhere. Ctrl-C ends it."""
+    client = connect(profile)
+    wanted = status or ["open", "claimed"]
+    live_table = is_terminal() and not json
+
+    def show() -> None:
+        page = client.get("/v1/escalations", status=wanted, team=team, limit=50)
+        show_line("\x1b[2J\x1b[H" + "escalations · Ctrl-C ends")
+        show_table(COLUMNS, [_row(item) for item in page["escalations"]], "queue clear")
+
+    if live_table:
+        show()
+    last: str | None = None
+    while True:
+        for event in client.stream("/v1/stream", last):
+            last = event.get("id", last)
+            if live_table:
+                show()
+            elif event.get("event") == "escalation":
+                import json as parser
+
+                show_json_line(parser.loads(event["data"]))
+
+
+def _act(client: Client, id: str, verb: str, body: dict[str, Any], told: str, as_json: bool) -> None:
+    done = client.post(f"/v1/escalations/{id}/{verb}", body)
+    if as_json:
+        show_json(done)
+        return
+    show_line(
+        told.format(
+            id=id, route=done["route"]["destination"], assignee=done["assignee"], lease_until=done["lease_until"]
+        )
+    )
+
+
+def _row(item: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        item["escalation_id"],
+        item["severity"],
+        item["status"],
+        item["sla_state"],
+        ago(item["sla_deadline"]) if item["status"] in ("open", "claimed") else "-",
+        f"{item['policy_rule']}/{item['reason_code']}",
+        item["team"] or "-",
+        item["assignee"] or "-",
+        ago(item["created_at"]),
+    )
+
+
+def _facts(data: dict[str, Any]) -> str:
+    hidden = ("_digest", "claim_epoch", "event_id")
+    shown = {name: value for name, value in data.items() if not name.endswith(hidden) and value is not None}
+    return " ".join(f"{name}={value}" for name, value in shown.items() if not isinstance(value, list | dict))
+
+
+def _show_context(context: dict[str, Any]) -> None:
+    match = context.get("policy_match") or {}
+    show_line("\n── policy match " + "─" * 40)
+    for finding in match.get("findings", []):
+        show_line(f"{finding['policy']} ({finding['stage']}): {finding['reason_code']}, score {finding['score']}/1000")
+    request = context.get("request")
+    show_line("\n── request " + "─" * 45)
+    for message in (request or {}).get("messages", []) if isinstance(request, dict) else []:
+        show_line(visible(f"{message.get('role')}: {_content(message.get('content'))}"))
+    show_line("\n── held answer " + "─" * 41)
+    for choice in (context.get("held_answer") or {}).get("choices", []):
+        show_line(visible(_content((choice.get("message") or {}).get("content"))))
+    earlier = context.get("earlier") or []
+    if earlier:
+        show_line("\n── earlier cases " + "─" * 39)
+        for item in earlier:
+            show_line(
+                f"{item['escalation_id']}  {item['status']}  {item['resolution'] or '-'}  {item['category'] or '-'}"
+            )
+
+
+def _content(content: Any) -> str:
+    if isinstance(content, list):
+        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return str(content or "")
+
+
+def _redaction(text: str) -> dict[str, Any]:
+    found = re.fullmatch(r"(\d+):(\d+)(?::(.+))?", text)
+    if not found:
+        raise Failure(f"--redact {text!r} is not START:END[:LABEL]", USAGE, code="usage")
+    return {"path": _ANSWER, "start": int(found[1]), "end": int(found[2]), "label": found[3] or "REDACTED"}
+
+
+def _follow_up(text: str) -> dict[str, str]:
+    kind, colon, told = text.partition(":")
+    return {"kind": kind if colon else "other", "text": told if colon else text}
+
+
+COMMANDS = {"escalation": app}

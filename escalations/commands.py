@@ -1,0 +1,156 @@
+"""What somebody may ask of a case. Each is an HTTP call, a `kt` command, a Temporal update and a Temporal signal.
+
+Commands carry no text: a note, a comment or a redaction's label lives in the vault, and the command holds a keyed
+digest of it. Every command says who acts; only an authenticated caller's identity is ever put there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal
+
+from escalations.decisions import FollowUpKind, Resolution
+from escalations.routes import Route
+
+
+class Role(StrEnum):
+    GATEWAY = "gateway"
+    REVIEWER = "reviewer"
+    SENIOR = "senior"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class ActorKind(StrEnum):
+    USER = "user"
+    CONSUMER = "consumer"
+    OPERATOR = "operator"
+    """Somebody with access to Temporal itself, whose identity nobody has checked."""
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts. `login` is the person's login, or a consumer's id."""
+
+    login: str
+    kind: ActorKind = ActorKind.USER
+    roles: tuple[Role, ...] = ()
+
+    @property
+    def leads(self) -> bool:
+        """Whether they may act on other people's claims."""
+        return Role.SENIOR in self.roles or Role.ADMIN in self.roles
+
+    def __str__(self) -> str:
+        return f"{self.login} (unverified)" if self.kind is ActorKind.OPERATOR else self.login
+
+
+SYSTEM = Actor("system", ActorKind.SYSTEM)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Take ownership. Exclusive; asking again as the holder changes nothing."""
+
+    actor: Actor
+    operation: Literal["claim"] = "claim"
+
+
+@dataclass(frozen=True, slots=True)
+class Unclaim:
+    """Give it back to the queue. The holder's, or a senior's in the holder's stead."""
+
+    actor: Actor
+    operation: Literal["unclaim"] = "unclaim"
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """Work that a decision leaves behind; its text and link are in the vault."""
+
+    kind: FollowUpKind
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Decide. The holder's alone.
+
+    `content_digest` and `claim_epoch` bind the decision to what was shown and to the claim under which it was
+    made; None where the caller has not seen them (an operator's signal, which can never allow).
+    `released_digest` is the keyed digest of exactly what the consumer is to receive. `category` None means `other`,
+    where the setting does not demand that one is chosen.
+    """
+
+    actor: Actor
+    resolution: Resolution
+    category: str | None = None
+    note_digest: str | None = None
+    note_words: int = 0
+    released_digest: str | None = None
+    redactions: int = 0
+    follow_ups: tuple[FollowUp, ...] = ()
+    content_digest: str | None = None
+    claim_epoch: int | None = None
+    operation: Literal["resolve"] = "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class EscalateFurther:
+    """Hand it on: to `route` when it is given, else to the next level. The assignee is released, the clock goes on."""
+
+    actor: Actor
+    route: Route | None = None
+    note_digest: str | None = None
+    operation: Literal["escalate_further"] = "escalate_further"
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Give it to one person. A senior's, or the holder's own hand-over."""
+
+    actor: Actor
+    assignee: str
+    note_digest: str | None = None
+    operation: Literal["assign"] = "assign"
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Keep the claim for longer: `by` from now, or the usual lease."""
+
+    actor: Actor
+    by: timedelta | None = None
+    operation: Literal["extend"] = "extend"
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """Say something beside the case. By the holder it is a sign of life and renews the lease."""
+
+    actor: Actor
+    text_digest: str
+    operation: Literal["comment"] = "comment"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The consumer gave up; nobody needs to decide any more."""
+
+    actor: Actor
+    operation: Literal["withdraw"] = "withdraw"
+
+
+Command = Claim | Unclaim | Resolve | EscalateFurther | Assign | Extend | Comment | Withdraw
+
+OPERATIONS = ("claim", "unclaim", "resolve", "escalate_further", "assign", "extend", "comment", "withdraw")
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The answer to a case's wish for its next route: None when no level is left."""
+
+    route: Route | None

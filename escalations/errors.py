@@ -1,0 +1,118 @@
+"""Everything that can be refused, and why.
+
+    EscalationError
+    ├── Refused                 the case is not in a state that allows it (HTTP 409, exit 6)
+    │   ├── AlreadyClaimed      somebody else holds it
+    │   ├── NotClaimed          nobody holds it: claim it first
+    │   ├── NotHolder           somebody else holds it, and only the holder may do this
+    │   ├── AlreadyResolved     it was decided
+    │   ├── AlreadyExpired      it expired, or its consumer gave up
+    │   ├── StaleContent        the decision quotes another content than the one that is held
+    │   ├── StaleClaim          the decision was made under an earlier claim
+    │   └── NoNextLevel         there is no further level to escalate to
+    ├── NotAllowed              this person may never do this (HTTP 403, exit 1)
+    ├── Invalid                 the command itself is wrong (HTTP 422, exit 2)
+    │   ├── NoteRequired
+    │   ├── CategoryRequired
+    │   ├── UnknownCategory
+    │   ├── InvalidRedaction
+    │   └── KeyReused           the idempotency key was used for another payload
+    └── NotFound                no such thing, or not for these eyes (HTTP 404, exit 5)
+
+`code` is stable: it is the same word in HTTP, in the CLI, in the ledger and in the docs. `details` are
+small JSON values for machines (who holds it, since when); they never hold content.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EscalationError(Exception):
+    """Base of all refusals. `str(error)` is one sentence that says what to do."""
+
+    code: ClassVar[str] = "escalation_error"
+
+    def __init__(self, message: str, **details: str | int | None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = {name: value for name, value in details.items() if value is not None}
+
+
+class Refused(EscalationError):
+    code = "refused"
+
+
+class AlreadyClaimed(Refused):
+    code = "already_claimed"
+
+
+class NotClaimed(Refused):
+    code = "not_claimed"
+
+
+class NotHolder(Refused):
+    code = "not_holder"
+
+
+class AlreadyResolved(Refused):
+    code = "already_resolved"
+
+
+class AlreadyExpired(Refused):
+    code = "already_expired"
+
+
+class StaleContent(Refused):
+    code = "stale_content"
+
+
+class StaleClaim(Refused):
+    code = "stale_claim"
+
+
+class NoNextLevel(Refused):
+    code = "no_next_level"
+
+
+class NotAllowed(EscalationError):
+    code = "not_allowed"
+
+
+class Invalid(EscalationError):
+    code = "invalid"
+
+
+class NoteRequired(Invalid):
+    code = "note_required"
+
+
+class CategoryRequired(Invalid):
+    code = "category_required"
+
+
+class UnknownCategory(Invalid):
+    code = "unknown_category"
+
+
+class InvalidRedaction(Invalid):
+    code = "invalid_redaction"
+
+
+class KeyReused(Invalid):
+    code = "idempotency_key_reused"
+
+
+class NotFound(EscalationError):
+    code = "not_found"
+
+
+def _tree(root: type[EscalationError]) -> dict[str, type[EscalationError]]:
+    found = {root.code: root}
+    for child in root.__subclasses__():
+        found |= _tree(child)
+    return found
+
+
+BY_CODE = _tree(EscalationError)
+"""Every error class by its code, to rebuild an error that crossed a wire."""

@@ -1,0 +1,79 @@
+"""The few changes of state that several commands and alarms share. Each returns the next case and its event."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from escalations.case import Case, End, Hold, Status
+from escalations.commands import Actor
+from escalations.events import Event, EventType
+from escalations.routes import Leg, LegReason, Route
+
+Moved = tuple[Case, tuple[Event, ...]]
+
+
+def emit(case: Case, kind: EventType, now: datetime, actor: Actor, **data: str | int | None) -> Moved:
+    """The case with one more event, which carries the next number."""
+    event = Event(case.version + 1, kind, now, actor, data)
+    return replace(case, version=event.seq), (event,)
+
+
+def take(case: Case, login: str, now: datetime, kind: EventType, actor: Actor, **data: str | None) -> Moved:
+    """The case becomes `login`'s, under a new claim epoch: decisions made under an older one are stale."""
+    lease = case.opening.sla.claim_lease
+    assigned = kind is EventType.ASSIGNED
+    hold = Hold(login, now, now + lease if lease else None, assigned)
+    case = replace(
+        case,
+        status=Status.CLAIMED,
+        hold=hold,
+        claim_epoch=case.claim_epoch + 1,
+        first_claimed_at=case.first_claimed_at or (None if assigned else now),
+    )
+    return emit(
+        case,
+        kind,
+        now,
+        actor,
+        assignee=login,
+        claim_epoch=case.claim_epoch,
+        lease_until=hold.lease_until.isoformat() if hold.lease_until else None,
+        **data,
+    )
+
+
+def free(case: Case) -> Case:
+    """Nobody holds it any more."""
+    return replace(case, status=Status.OPEN, hold=None)
+
+
+def reroute(
+    case: Case, route: Route, reason: LegReason, now: datetime, actor: Actor, kind: EventType, **data: str | None
+) -> Moved:
+    """A new leg begins. A route to a user arrives claimed by them."""
+    before = case.route.destination
+    legs = (*case.legs, Leg(route, now, reason))
+    case = replace(free(case), route=route, legs=legs, wanted_route=None)
+    case, events = emit(
+        case,
+        kind,
+        now,
+        actor,
+        **{"from": before},
+        route=route.destination,
+        chosen_by=route.chosen_by.value,
+        rule=route.name,
+        channel=route.channel,
+        **data,
+    )
+    if route.user is None:
+        return case, events
+    case, assigned = take(case, route.user, now, EventType.ASSIGNED, actor)
+    return case, events + assigned
+
+
+def close(case: Case, end: End, now: datetime) -> Case:
+    """The last change. Nothing moves a closed case."""
+    status = Status.RESOLVED if end is End.RESOLVED else Status.EXPIRED
+    return replace(case, status=status, end=end, ended_at=now, hold=None, wanted_route=None)

@@ -1,0 +1,297 @@
+"""The rules of a case: `step(case, command, now)` gives the next case and what happened, or raises a refusal.
+
+    open ──claim──► claimed ──resolve──► resolved
+     ▲  ◄─unclaim─┘   │
+     └──── breach, lease, escalate        open, claimed ──expire, withdraw──► expired
+
+Pure: the workflow, the tests, the simulator and the backtest run this same code. A refused command changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from escalations.case import Case, Decision, End, Opening, Status, WantedRoute
+from escalations.clock import ring
+from escalations.commands import (
+    SYSTEM,
+    Actor,
+    ActorKind,
+    Assign,
+    Claim,
+    Command,
+    Comment,
+    EscalateFurther,
+    Extend,
+    Resolve,
+    Role,
+    Routed,
+    Unclaim,
+    Withdraw,
+)
+from escalations.decisions import DEFAULT_CATEGORY, SHORTEST_NOTE, Resolution
+from escalations.errors import (
+    CategoryRequired,
+    EscalationError,
+    Invalid,
+    NotAllowed,
+    NoteRequired,
+    StaleClaim,
+    StaleContent,
+    UnknownCategory,
+)
+from escalations.events import EventType
+from escalations.moves import Moved, close, emit, free, reroute, take
+from escalations.routes import Leg, LegReason
+from escalations.sla import Alarm, SlaState
+from escalations.standing import check_free, check_held, check_open, standing_of
+
+LONGEST_EXTENSION = timedelta(hours=24)
+MOST_REFUSALS = 100
+"""Refused signals that a case writes down; more would let anybody with access to Temporal fill its history."""
+
+REVIEWERS = frozenset({Role.REVIEWER, Role.SENIOR, Role.ADMIN})
+_OPERATOR_MAY = (Claim, Unclaim, EscalateFurther)
+
+
+def open_case(opening: Opening, now: datetime) -> Moved:
+    """A case is born; a route to a user makes it theirs at once."""
+    route = opening.route
+    case = Case(
+        opening=opening,
+        created_at=now,
+        version=0,
+        status=Status.OPEN,
+        sla_state=SlaState.OK,
+        route=route,
+        legs=(Leg(route, now, LegReason.OPENED),),
+    )
+    case, events = emit(
+        case,
+        EventType.OPENED,
+        now,
+        Actor(opening.consumer, ActorKind.CONSUMER),
+        severity=opening.severity.value,
+        policy_rule=opening.policy_rule,
+        reason_code=opening.reason_code,
+        route=route.destination,
+        chosen_by=route.chosen_by.value,
+        rule=route.name,
+        channel=route.channel,
+        event_id=opening.event_id,
+        content_digest=opening.content_digest,
+        config_version=opening.config_version,
+    )
+    if route.user is None:
+        return case, events
+    case, assigned = take(case, route.user, now, EventType.ASSIGNED, SYSTEM)
+    return case, events + assigned
+
+
+def step(case: Case, happening: Command | Alarm | Routed, now: datetime) -> Moved:
+    """What `happening` makes of `case` at the instant `now`.
+
+    Raises a subclass of EscalationError when a command is refused; alarms and routes are never refused.
+    """
+    match happening:
+        case Alarm():
+            return ring(case, happening, now)
+        case Routed():
+            return _routed(case, happening, now)
+    _permit(case, happening)
+    check_open(standing_of(case))
+    match happening:
+        case Claim(actor):
+            return _claim(case, actor, now)
+        case Unclaim(actor):
+            return _unclaim(case, actor, now)
+        case Resolve():
+            return _resolve(case, happening, now)
+        case EscalateFurther():
+            return _escalate(case, happening, now)
+        case Assign():
+            return _assign(case, happening, now)
+        case Extend():
+            return _extend(case, happening, now)
+        case Comment(actor, digest):
+            return emit(_renew(case, actor, now), EventType.COMMENTED, now, actor, text_digest=digest)
+        case Withdraw(actor):
+            digest = case.opening.content_digest
+            return emit(close(case, End.WITHDRAWN, now), EventType.WITHDRAWN, now, actor, content_digest=digest)
+
+
+def refuse(case: Case, operation: str, actor: Actor, error: EscalationError, now: datetime) -> Moved:
+    """A refused signal, written down: nobody else would see that it came."""
+    if case.refusals >= MOST_REFUSALS:
+        return case, ()
+    case = replace(case, refusals=case.refusals + 1)
+    return emit(case, EventType.REFUSED, now, actor, operation=operation, code=error.code)
+
+
+def _permit(case: Case, command: Command) -> None:
+    actor = command.actor
+    if actor.kind is ActorKind.SYSTEM:
+        return
+    if actor.kind is ActorKind.OPERATOR:
+        blocks = isinstance(command, Resolve) and command.resolution is Resolution.BLOCK
+        if not (case.opening.unverified_signals and (blocks or isinstance(command, _OPERATOR_MAY))):
+            raise NotAllowed(
+                "an unsigned signal may claim, unclaim, block or escalate where the setting unverified_signals allows"
+                " it, and never allow; use kt or the API",
+                operation=command.operation,
+            )
+        return
+    if isinstance(command, Withdraw):
+        if actor.kind is ActorKind.CONSUMER or Role.ADMIN in actor.roles:
+            return
+        raise NotAllowed("only the consumer whose answer is held, or an admin, may withdraw it")
+    if actor.kind is ActorKind.CONSUMER or not REVIEWERS.intersection(actor.roles):
+        raise NotAllowed(
+            f"{actor.login} may not {command.operation} escalations; a reviewer, senior or admin may",
+            operation=command.operation,
+        )
+
+
+def _claim(case: Case, actor: Actor, now: datetime) -> Moved:
+    check_free(standing_of(case), actor)
+    if case.hold is not None:
+        return case, ()
+    return take(case, actor.login, now, EventType.CLAIMED, actor)
+
+
+def _unclaim(case: Case, actor: Actor, now: datetime) -> Moved:
+    check_held(standing_of(case), actor, leads_too=True)
+    holder = case.hold.login if case.hold else None
+    return emit(free(case), EventType.UNCLAIMED, now, actor, assignee=holder)
+
+
+def _resolve(case: Case, command: Resolve, now: datetime) -> Moved:
+    check_held(standing_of(case), command.actor)
+    if command.claim_epoch is not None and command.claim_epoch != case.claim_epoch:
+        raise StaleClaim(
+            "this decision was made under an earlier claim; look at the case again and resolve it anew",
+            claim_epoch=case.claim_epoch,
+        )
+    if command.content_digest is not None and command.content_digest != case.opening.content_digest:
+        raise StaleContent("this decision quotes another content than the one that is held; look at the case again")
+    decision = Decision(
+        resolution=command.resolution,
+        category=_category(case, command),
+        reviewer=command.actor.login,
+        at=now,
+        content_digest=case.opening.content_digest,
+        released_digest=_released(case, command),
+        note_digest=command.note_digest,
+        redactions=command.redactions,
+        follow_ups=command.follow_ups,
+    )
+    case = replace(close(case, End.RESOLVED, now), decision=decision)
+    return emit(
+        case,
+        EventType.RESOLVED,
+        now,
+        command.actor,
+        action=decision.resolution.value,
+        category=decision.category,
+        reviewer=decision.reviewer,
+        note_digest=decision.note_digest,
+        content_digest=decision.content_digest,
+        released_digest=decision.released_digest,
+        redactions=decision.redactions,
+        follow_ups=",".join(f"{follow.kind.value}:{follow.digest}" for follow in decision.follow_ups) or None,
+        resolution_time_seconds=round((now - case.created_at).total_seconds()),
+        claim_epoch=case.claim_epoch,
+    )
+
+
+def _category(case: Case, command: Resolve) -> str:
+    """The category, and with it a note, as the setting of this case's opening demands them."""
+    terms, severity = case.opening.decisions, case.opening.severity
+    category = command.category or DEFAULT_CATEGORY
+    known = ", ".join(terms.categories)
+    if category not in terms.categories:
+        raise UnknownCategory(f"{category!r} is not a category; use one of {known}", field="category")
+    if terms.note_required_from is None or not severity.at_least(terms.note_required_from):
+        return category
+    if command.category is None:
+        raise CategoryRequired(f"a {severity.value} escalation needs a category: {known}", field="category")
+    if command.note_words < SHORTEST_NOTE:
+        raise NoteRequired(
+            f"a {severity.value} escalation needs a note of at least {SHORTEST_NOTE} words that explains the decision",
+            field="note",
+        )
+    return category
+
+
+def _released(case: Case, command: Resolve) -> str | None:
+    """The digest of what leaves: the held content itself, its redacted form, or nothing."""
+    match command.resolution:
+        case Resolution.BLOCK:
+            return None
+        case Resolution.ALLOW:
+            if command.released_digest != case.opening.content_digest:
+                raise StaleContent("an allow releases exactly what is held; use redact_and_allow to change it")
+        case Resolution.REDACT_AND_ALLOW:
+            if not command.redactions or command.released_digest in (None, case.opening.content_digest):
+                raise Invalid("redact_and_allow needs at least one redaction", field="redactions")
+    return command.released_digest
+
+
+def _escalate(case: Case, command: EscalateFurther, now: datetime) -> Moved:
+    if case.hold is not None:
+        check_held(standing_of(case), command.actor, leads_too=True)
+    if command.route is not None:
+        kind = EventType.ESCALATED
+        note = command.note_digest
+        return reroute(case, command.route, LegReason.ESCALATED, now, command.actor, kind, note_digest=note)
+    wanted = WantedRoute(LegReason.ESCALATED, case.route.position)
+    case = replace(free(case), wanted_route=wanted)
+    return emit(
+        case,
+        EventType.ESCALATED,
+        now,
+        command.actor,
+        **{"from": case.route.destination},
+        note_digest=command.note_digest,
+    )
+
+
+def _assign(case: Case, command: Assign, now: datetime) -> Moved:
+    actor = command.actor
+    if not actor.leads:
+        check_held(standing_of(case), actor)
+    if case.hold and case.hold.login == command.assignee:
+        return case, ()
+    return take(case, command.assignee, now, EventType.ASSIGNED, actor, note_digest=command.note_digest)
+
+
+def _extend(case: Case, command: Extend, now: datetime) -> Moved:
+    check_held(standing_of(case), command.actor)
+    assert case.hold is not None
+    if case.hold.lease_until is None:
+        raise Invalid("claims have no lease here; there is nothing to extend", field="by")
+    by = command.by or case.opening.sla.claim_lease or LONGEST_EXTENSION
+    if by > LONGEST_EXTENSION:
+        raise Invalid("a claim can be extended by 24 hours at most", field="by")
+    until = max(now + by, case.hold.lease_until)
+    case = replace(case, hold=replace(case.hold, lease_until=until))
+    return emit(case, EventType.EXTENDED, now, command.actor, lease_until=until.isoformat())
+
+
+def _renew(case: Case, actor: Actor, now: datetime) -> Case:
+    """A sign of life from the holder."""
+    lease = case.opening.sla.claim_lease
+    if case.hold is None or case.hold.login != actor.login or lease is None or case.hold.lease_until is None:
+        return case
+    return replace(case, hold=replace(case.hold, lease_until=max(case.hold.lease_until, now + lease)))
+
+
+def _routed(case: Case, routed: Routed, now: datetime) -> Moved:
+    wanted = case.wanted_route
+    if wanted is None or case.closed:
+        return case, ()
+    if routed.route is not None:
+        return reroute(case, routed.route, wanted.reason, now, SYSTEM, EventType.REASSIGNED)
+    case = replace(case, wanted_route=None)
+    return emit(case, EventType.UNROUTED, now, SYSTEM, reason=wanted.reason.value, route=case.route.destination)

@@ -1,0 +1,114 @@
+"""What everybody outside sees of a case: one flat record, without any text that a person or a model wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from escalations.case import Case, End, Status
+from escalations.routes import Route
+from escalations.severity import Severity
+from escalations.sla import SlaState
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A case as the queue, the API and the projection know it.
+
+    `version` grows with every event: a view with a higher one is newer. Times are UTC. `team` is the team whose
+    queue it is in, None when it was routed to a person. `resolution_time_seconds` counts from creation.
+    """
+
+    escalation_id: str
+    tenant: str
+    version: int
+    status: Status
+    sla_state: SlaState
+    severity: Severity
+    policy_rule: str
+    reason_code: str
+    created_at: datetime
+    sla_deadline: datetime
+    amber_at: datetime
+    expires_at: datetime
+    route: Route
+    team: str | None
+    assignee: str | None
+    claimed_at: datetime | None
+    first_claimed_at: datetime | None
+    lease_until: datetime | None
+    claim_epoch: int
+    breached_at: datetime | None
+    event_id: str
+    consumer: str
+    consumer_team: str | None
+    consumer_group: str | None
+    gateway: str | None
+    provider: str | None
+    target: str | None
+    model: str | None
+    config_version: str
+    config_digest: str
+    settings_version: int
+    content_digest: str
+    request_digest: str
+    legs: int
+    end: End | None
+    ended_at: datetime | None
+    resolution: str | None
+    category: str | None
+    reviewer: str | None
+    note_digest: str | None
+    released_digest: str | None
+    resolution_time_seconds: int | None
+
+
+def view_of(case: Case) -> View:
+    opening, decision, hold = case.opening, case.decision, case.hold
+    reviewer = decision.reviewer if decision else None
+    return View(
+        escalation_id=opening.escalation_id,
+        tenant=opening.tenant,
+        version=case.version,
+        status=case.status,
+        sla_state=case.sla_state,
+        severity=opening.severity,
+        policy_rule=opening.policy_rule,
+        reason_code=opening.reason_code,
+        created_at=case.created_at,
+        sla_deadline=case.due_at,
+        amber_at=case.amber_at,
+        expires_at=case.expires_at,
+        route=case.route,
+        team=case.route.team,
+        assignee=hold.login if hold else reviewer,
+        claimed_at=hold.since if hold else None,
+        first_claimed_at=case.first_claimed_at,
+        lease_until=hold.lease_until if hold else None,
+        claim_epoch=case.claim_epoch,
+        breached_at=case.breached_at,
+        event_id=opening.event_id,
+        consumer=opening.consumer,
+        consumer_team=opening.consumer_team,
+        consumer_group=opening.consumer_group,
+        gateway=opening.gateway,
+        provider=opening.provider,
+        target=opening.target,
+        model=opening.model,
+        config_version=opening.config_version,
+        config_digest=opening.config_digest,
+        settings_version=opening.sla.settings_version,
+        content_digest=opening.content_digest,
+        request_digest=opening.request_digest,
+        legs=len(case.legs),
+        end=case.end,
+        ended_at=case.ended_at,
+        resolution=decision.resolution.value if decision else None,
+        category=decision.category if decision else None,
+        reviewer=reviewer,
+        note_digest=decision.note_digest if decision else None,
+        released_digest=decision.released_digest if decision else None,
+        resolution_time_seconds=(
+            round((decision.at - case.created_at).total_seconds()) if decision is not None else None
+        ),
+    )

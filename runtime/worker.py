@@ -1,0 +1,80 @@
+"""The worker: runs the escalation workflows, and the activities that record, route, authorize and notify."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.authorize import Authorizer, SignedUpdates
+from activities.notify import Notifier
+from activities.record import Recorder
+from activities.route import Router
+from store.database import Database
+from store.ledger import LedgerWriter
+from vault.keyring import Keyring
+from vault.signatures import Verifier
+from workflows.escalation import EscalationWorkflow
+from workflows.messages import ESCALATIONS_QUEUE, NOTIFICATIONS_QUEUE
+
+STICKY_TIMEOUT = timedelta(seconds=1)
+"""How long a workflow task waits for the worker that knew it. The default of ten seconds is what a killed worker
+costs every case that it had cached."""
+
+_PURE = ("escalations", "workflows.messages", "workflows.ports", "workflows.attributes", "workflows.refusals")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """What the worker's activities work on."""
+
+    client: Client
+    database: Database
+    ledger: LedgerWriter
+    keyring: Keyring
+    environment: Mapping[str, str]
+
+
+def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Worker]:
+    """The two workers of a process: workflows with what they need at once, and notifications, which may be slow."""
+    verifier = Verifier(parts.keyring)
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*_PURE)
+    escalations = Worker(
+        parts.client,
+        task_queue=ESCALATIONS_QUEUE,
+        workflows=[EscalationWorkflow],
+        activities=[
+            Recorder(parts.database, parts.ledger).record,
+            Router(parts.database).route,
+            Authorizer(verifier).authorize,
+        ],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        interceptors=[SignedUpdates(verifier)],
+        max_cached_workflows=max_cached_workflows,
+        sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+        graceful_shutdown_timeout=timedelta(seconds=2),
+    )
+    notifications = Worker(
+        parts.client,
+        task_queue=NOTIFICATIONS_QUEUE,
+        activities=[Notifier(parts.database, parts.environment).notify],
+        max_concurrent_activities=50,
+        graceful_shutdown_timeout=timedelta(seconds=2),
+    )
+    return [escalations, notifications]
+
+
+async def run_workers(running: list[Worker], stopped: asyncio.Event) -> None:
+    """Serve until `stopped`, then finish what is in hand."""
+    async with AsyncExitStack() as stack:
+        for worker in running:
+            await stack.enter_async_context(worker)
+        await stopped.wait()

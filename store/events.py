@@ -1,0 +1,126 @@
+"""Events: one per governed request, with its verdict. They carry names, scores and digests, never text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.changes import note_change
+from store.database import Database
+from store.group_commit import GroupCommit
+from store.schema import events
+
+
+@dataclass(frozen=True, slots=True)
+class GovernedEvent:
+    """One request through the gateway. `verdict` is `passed`, `redacted`, `blocked`, `escalated` or `failed`.
+
+    `body` holds what each policy found (names, scores, detector versions), token usage and timings.
+    """
+
+    event_id: str
+    at: datetime
+    verdict: str
+    request_id: str
+    consumer: str
+    gateway: str
+    config_version: str
+    config_digest: str
+    policy_rule: str | None = None
+    reason_code: str | None = None
+    severity: str | None = None
+    escalation_id: str | None = None
+    team: str | None = None
+    consumer_group: str | None = None
+    provider: str | None = None
+    target: str | None = None
+    model: str | None = None
+    body: dict[str, Any] = field(default_factory=dict)
+    tenant: str = "default"
+
+
+_NAMES = tuple(GovernedEvent.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    since: datetime | None = None
+    until: datetime | None = None
+    verdict: tuple[str, ...] = ()
+    team: str | None = None
+    policy: str | None = None
+    reason_code: str | None = None
+    config_version: str | None = None
+    consumer: str | None = None
+    after: int | None = None
+    limit: int = 100
+
+
+class EventLog:
+    """Writes events by group commit. `put` returns when the event is durable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._commits: GroupCommit[GovernedEvent, None] = GroupCommit(self._write)
+
+    async def put(self, event: GovernedEvent) -> None:
+        """Raises StoreUnavailable; then the event was not written."""
+        await self._commits.submit(event)
+
+    async def _write(self, batch: list[GovernedEvent]) -> Sequence[None]:
+        async with self._database.write() as connection:
+            await connection.execute(events.insert(), [event_row(event) for event in batch])
+            last = batch[-1]
+            await note_change(connection, last.tenant, "event", last.event_id, len(batch), last.at)
+        return [None] * len(batch)
+
+    async def close(self) -> None:
+        await self._commits.close()
+
+
+def event_row(event: GovernedEvent) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in _NAMES}
+
+
+async def find_event(connection: AsyncConnection, tenant: str, event_id: str) -> GovernedEvent | None:
+    row = (
+        await connection.execute(select(events).where(events.c.tenant == tenant, events.c.event_id == event_id))
+    ).first()
+    return None if row is None else _event(row)
+
+
+async def list_events(connection: AsyncConnection, tenant: str, wanted: EventFilter) -> list[tuple[int, GovernedEvent]]:
+    """Events with their numbers, oldest first: behind `after` when it is given, else the newest that fit."""
+    columns = events.c
+    query = select(events).where(columns.tenant == tenant)
+    for column, value in (
+        (columns.team, wanted.team),
+        (columns.policy_rule, wanted.policy),
+        (columns.reason_code, wanted.reason_code),
+        (columns.config_version, wanted.config_version),
+        (columns.consumer, wanted.consumer),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.verdict:
+        query = query.where(columns.verdict.in_(wanted.verdict))
+    if wanted.since is not None:
+        query = query.where(columns.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(columns.at < wanted.until)
+    if wanted.after is not None:
+        rows = await connection.execute(
+            query.where(columns.number > wanted.after).order_by(columns.number).limit(wanted.limit)
+        )
+        return [(row.number, _event(row)) for row in rows]
+    rows = await connection.execute(query.order_by(columns.number.desc()).limit(wanted.limit))
+    return [(row.number, _event(row)) for row in reversed(rows.all())]
+
+
+def _event(row: Row[Any]) -> GovernedEvent:
+    return GovernedEvent(**{name: getattr(row, name) for name in _NAMES})

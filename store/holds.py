@@ -1,0 +1,154 @@
+"""Which request waits for which escalation, so that a retry finds the hold of its first attempt on any gateway.
+
+Every first attempt registers before its workflow starts. Two first attempts are never merged for looking alike; an
+Idempotency-Key merges, and a retry (the client says so) attaches to the least attached hold of the same request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.schema import holds
+
+REMEMBERED = timedelta(hours=24)
+"""How long a retry or an Idempotency-Key finds its hold."""
+
+
+class HoldState(StrEnum):
+    """`opening` until Temporal acknowledged the workflow; then `held`; `withdrawn` when it never came to be."""
+
+    OPENING = "opening"
+    HELD = "held"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRequest:
+    """`request_digest` is a keyed digest of the canonical request; `start` is the sealed start of its workflow."""
+
+    escalation_id: str
+    consumer: str
+    request_digest: str
+    idempotency_key: str | None
+    completion_id: str | None
+    state: HoldState
+    created_at: datetime
+    start: bytes | None = None
+
+
+async def register(connection: AsyncConnection, tenant: str, hold: HeldRequest) -> HeldRequest:
+    """Write a new hold; or, where its Idempotency-Key has one already, give that one back instead."""
+    if hold.idempotency_key is not None:
+        existing = await find_by_key(connection, tenant, hold.consumer, hold.idempotency_key, hold.created_at)
+        if existing is not None:
+            return existing
+        stale = update(holds).where(
+            holds.c.tenant == tenant,
+            holds.c.consumer == hold.consumer,
+            holds.c.idempotency_key == hold.idempotency_key,
+        )
+        await connection.execute(stale.values(idempotency_key=None))
+    row = {
+        "tenant": tenant,
+        "escalation_id": hold.escalation_id,
+        "consumer": hold.consumer,
+        "request_digest": hold.request_digest,
+        "idempotency_key": hold.idempotency_key,
+        "completion_id": hold.completion_id,
+        "state": hold.state.value,
+        "created_at": hold.created_at,
+        "start": hold.start,
+    }
+    try:
+        async with connection.begin_nested():
+            await connection.execute(holds.insert().values(row))
+    except IntegrityError:
+        if hold.idempotency_key is None:
+            raise
+        other = await find_by_key(connection, tenant, hold.consumer, hold.idempotency_key, hold.created_at)
+        if other is None:
+            raise
+        return other
+    return hold
+
+
+async def find_by_key(
+    connection: AsyncConnection, tenant: str, consumer: str, key: str, now: datetime
+) -> HeldRequest | None:
+    query = select(holds).where(
+        holds.c.tenant == tenant,
+        holds.c.consumer == consumer,
+        holds.c.idempotency_key == key,
+        holds.c.created_at > now - REMEMBERED,
+    )
+    row = (await connection.execute(query)).first()
+    return None if row is None else _hold(row)
+
+
+async def attach_retry(
+    connection: AsyncConnection, tenant: str, consumer: str, request_digest: str, now: datetime
+) -> HeldRequest | None:
+    """The hold that a retry of this request belongs to; counts the retry, so that the next one may find another."""
+    query = (
+        select(holds)
+        .where(
+            holds.c.tenant == tenant,
+            holds.c.consumer == consumer,
+            holds.c.request_digest == request_digest,
+            holds.c.state != HoldState.WITHDRAWN.value,
+            holds.c.created_at > now - REMEMBERED,
+        )
+        .order_by(holds.c.attached, holds.c.created_at)
+        .limit(1)
+    )
+    row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    counted = update(holds).where(holds.c.tenant == tenant, holds.c.escalation_id == row.escalation_id)
+    await connection.execute(counted.values(attached=holds.c.attached + 1))
+    return _hold(row)
+
+
+async def find_hold(
+    connection: AsyncConnection, tenant: str, consumer: str, *, escalation_id: str = "", completion_id: str = ""
+) -> HeldRequest | None:
+    """This consumer's hold by the escalation's id, or the newest by the completion's id."""
+    column, value = (holds.c.escalation_id, escalation_id) if escalation_id else (holds.c.completion_id, completion_id)
+    query = select(holds).where(holds.c.tenant == tenant, holds.c.consumer == consumer, column == value)
+    row = (await connection.execute(query.order_by(holds.c.created_at.desc()).limit(1))).first()
+    return None if row is None else _hold(row)
+
+
+async def set_state(connection: AsyncConnection, tenant: str, escalation_id: str, state: HoldState) -> None:
+    query = update(holds).where(holds.c.tenant == tenant, holds.c.escalation_id == escalation_id)
+    start = {} if state is HoldState.OPENING else {"start": None}
+    await connection.execute(query.values(state=state.value, **start))
+
+
+async def left_opening(
+    connection: AsyncConnection, before: datetime, limit: int = 100
+) -> list[tuple[str, HeldRequest]]:
+    """(tenant, hold) of those whose start was never acknowledged, oldest first."""
+    query = select(holds).where(holds.c.state == HoldState.OPENING.value, holds.c.created_at < before)
+    rows = await connection.execute(query.order_by(holds.c.created_at).limit(limit))
+    return [(row.tenant, _hold(row)) for row in rows]
+
+
+def _hold(row: Row[Any]) -> HeldRequest:
+    return HeldRequest(
+        row.escalation_id,
+        row.consumer,
+        row.request_digest,
+        row.idempotency_key,
+        row.completion_id,
+        HoldState(row.state),
+        row.created_at,
+        row.start,
+    )

@@ -1,0 +1,14 @@
+"""Alembic's entry: runs the migrations on the connection that `store.migrating` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from store.schema import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True, compare_type=True
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,67 @@
+"""Settings, versioned: every change is a new row, and a case names the version that it was opened under."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from escalations.settings import EscalationSettings
+from store.changes import note_change
+from store.schema import settings
+
+ESCALATIONS = "escalations"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsVersion:
+    """One version. Version 0 is the built-in defaults, in force until somebody sets anything."""
+
+    version: int
+    settings: EscalationSettings
+    created_at: datetime | None = None
+    created_by: str | None = None
+
+
+async def current_settings(connection: AsyncConnection, tenant: str) -> SettingsVersion:
+    query = select(settings).where(settings.c.tenant == tenant, settings.c.kind == ESCALATIONS)
+    row = (await connection.execute(query.order_by(settings.c.version.desc()).limit(1))).first()
+    return SettingsVersion(0, EscalationSettings()) if row is None else _version(row)
+
+
+async def settings_at(connection: AsyncConnection, tenant: str, version: int) -> SettingsVersion | None:
+    if version == 0:
+        return SettingsVersion(0, EscalationSettings())
+    query = select(settings).where(
+        settings.c.tenant == tenant, settings.c.kind == ESCALATIONS, settings.c.version == version
+    )
+    row = (await connection.execute(query)).first()
+    return None if row is None else _version(row)
+
+
+async def put_settings(
+    connection: AsyncConnection, tenant: str, new: EscalationSettings, by: str, now: datetime
+) -> SettingsVersion:
+    """The version that is in force now; a new one only where something differs."""
+    before = await current_settings(connection, tenant)
+    if before.settings == new:
+        return before
+    body = new.model_dump(mode="json", by_alias=True, exclude_none=True)
+    digest = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    version = before.version + 1
+    await connection.execute(
+        settings.insert().values(
+            tenant=tenant, kind=ESCALATIONS, version=version, body=body, digest=digest, created_at=now, created_by=by
+        )
+    )
+    await note_change(connection, tenant, "settings", ESCALATIONS, version, now)
+    return SettingsVersion(version, new, now, by)
+
+
+def _version(row: Row[Any]) -> SettingsVersion:
+    return SettingsVersion(row.version, EscalationSettings.model_validate(row.body), row.created_at, row.created_by)

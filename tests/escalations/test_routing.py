@@ -1,0 +1,181 @@
+"""Who gets a case, and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from escalations.routes import Chooser
+from escalations.routing import Directory, Facts, Preset, choose, choose_next, destination
+from escalations.settings import EscalationSettings
+from escalations.severity import Severity
+
+NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)  # a Wednesday
+PEOPLE = Directory(
+    frozenset({"legal", "healthcare-compliance", "default-reviewers"}),
+    {"compliance-senior@acme.com": "cs", "cs": "cs", "ana": "ana"},
+)
+SEED = {
+    "escalation_routing": {
+        "rules": [
+            {
+                "name": "Critical to senior compliance",
+                "match": {"severity": "critical"},
+                "route_to": "compliance-senior@acme.com",
+                "notification_channel": "pagerduty",
+            },
+            {
+                "name": "PHI violations to healthcare team",
+                "match": {"policy_rule": "phi-detection"},
+                "route_to": "team:healthcare-compliance",
+                "notification_channel": "slack:#hipaa-escalations",
+            },
+            {
+                "name": "Catch-all",
+                "match": {"any": True},
+                "route_to": "team:default-reviewers",
+                "notification_channel": "email",
+            },
+        ]
+    }
+}
+
+
+def facts(**changes: Any) -> Facts:
+    return Facts(
+        **{"policy_rule": "human-oversight", "reason_code": "legal_opinions", "severity": Severity.HIGH, **changes}
+    )
+
+
+def settings(*rules: dict[str, Any]) -> EscalationSettings:
+    named = [{"name": f"rule {number}", "route_to": "team:legal", **rule} for number, rule in enumerate(rules)]
+    return EscalationSettings.model_validate({"escalation_routing": {"rules": named}})
+
+
+def test_the_documented_example_routes_as_it_says() -> None:
+    rules = EscalationSettings.model_validate(SEED)
+    critical = choose(facts(severity=Severity.CRITICAL), rules, PEOPLE, NOON).route
+    phi = choose(facts(policy_rule="phi-detection"), rules, PEOPLE, NOON).route
+    other = choose(facts(), rules, PEOPLE, NOON).route
+    assert critical is not None
+    assert (critical.user, critical.channel, critical.name) == ("cs", "pagerduty", "Critical to senior compliance")
+    assert phi is not None
+    assert (phi.team, phi.channel) == ("healthcare-compliance", "slack:#hipaa-escalations")
+    assert other is not None
+    assert (other.team, other.channel, other.position) == ("default-reviewers", "email", 2)
+
+
+def test_the_model_beats_the_target_and_the_target_beats_the_rules() -> None:
+    model = Preset(Chooser.MODEL, "model gpt-4o", None, "ana")
+    target = Preset(Chooser.TARGET, "provider target openai", "legal", None)
+    rules = EscalationSettings.model_validate(SEED)
+    chosen = [choose(facts(), rules, PEOPLE, NOON, presets).route for presets in ((model, target), (target,), ())]
+    assert [route.chosen_by for route in chosen if route] == [Chooser.MODEL, Chooser.TARGET, Chooser.RULE]
+
+
+def test_a_preset_that_names_nobody_is_passed_over_and_the_choice_says_so() -> None:
+    gone = Preset(Chooser.TARGET, "provider target openai", None, "gone@acme.com")
+    choice = choose(facts(), EscalationSettings.model_validate(SEED), PEOPLE, NOON, (gone,))
+    assert choice.route is not None
+    assert choice.route.name == "Catch-all"
+    assert "not a known team or user" in choice.considered[0].verdict
+    assert choice.considered[-1].verdict == "won"
+
+
+def test_behind_all_rules_stands_the_built_in_catch_all() -> None:
+    choice = choose(facts(), EscalationSettings(), PEOPLE, NOON)
+    assert choice.route is not None
+    assert (choice.route.chosen_by, choice.route.team) == (Chooser.CATCH_ALL, "default-reviewers")
+
+
+def test_the_next_level_is_the_next_rule_that_matches() -> None:
+    rules = EscalationSettings.model_validate(SEED)
+    following = choose_next(facts(severity=Severity.CRITICAL), rules, PEOPLE, NOON, after=0).route
+    assert following is not None
+    assert following.name == "Catch-all"
+    assert choose_next(facts(), rules, PEOPLE, NOON, after=2).route is None
+
+
+@pytest.mark.parametrize(
+    ("match", "about", "matches"),
+    [
+        ({"policy_rule": "human-oversight"}, {}, True),
+        ({"policy_rule": "legal_opinions"}, {}, True),
+        ({"policy_rule": "human-oversight.legal_opinions"}, {}, True),
+        ({"policy_rule": ["x", "legal_opinions"]}, {}, True),
+        ({"policy_rule": "medical_decisions"}, {}, False),
+        ({"severity": ["critical", "high"]}, {}, True),
+        ({"severity": "low"}, {}, False),
+        ({"team": "sales"}, {"team": "sales"}, True),
+        ({"team": "sales"}, {}, False),
+        ({"consumer_group": "external"}, {"consumer_group": "external"}, True),
+        ({"consumer_group": "external"}, {"consumer_group": "internal"}, False),
+        ({"severity": "high", "team": "sales"}, {"team": "hr"}, False),
+        ({"any": True}, {}, True),
+    ],
+)
+def test_every_criterion_must_hold(match: dict[str, Any], about: dict[str, Any], matches: bool) -> None:
+    choice = choose_next(facts(**about), settings({"match": match}), PEOPLE, NOON, after=None)
+    assert (choice.route is not None) == matches
+    if not matches:
+        assert " is " in choice.considered[0].verdict
+
+
+@pytest.mark.parametrize(
+    ("when", "stretch", "matches"),
+    [
+        ("2026-05-06T12:00+00:00", "inside_business_hours", True),
+        ("2026-05-06T12:00+00:00", "outside_business_hours", False),
+        ("2026-05-06T17:00+00:00", "outside_business_hours", True),
+        ("2026-05-09T12:00+00:00", "outside_business_hours", True),
+        ("2026-05-06T23:30+00:00", "22:00-06:00", True),
+        ("2026-05-06T05:59+00:00", "22:00-06:00", True),
+        ("2026-05-06T06:00+00:00", "22:00-06:00", False),
+        ("2026-05-06T21:30+00:00", "22:00-06:00 Europe/Berlin", True),
+        ("2026-05-06T12:00+00:00", {"from": "08:00", "to": "18:00", "zone": "Asia/Kolkata"}, True),
+    ],
+)
+def test_time_of_day_is_read_in_its_own_zone(when: str, stretch: Any, matches: bool) -> None:
+    rules = settings({"match": {"time_of_day": stretch}})
+    choice = choose_next(facts(), rules, PEOPLE, datetime.fromisoformat(when), after=None)
+    assert (choice.route is not None) == matches
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        {},
+        {"any": False},
+        {"severty": "high"},
+        {"severity": "urgent"},
+        {"time_of_day": "25:00-26:00"},
+        {"time_of_day": {"from": "08:00", "to": "09:00", "zone": "Mars/Olympus"}},
+    ],
+)
+def test_a_match_that_says_nothing_sensible_is_refused(match: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        settings({"match": match})
+
+
+def test_two_rules_of_one_name_are_refused() -> None:
+    with pytest.raises(ValidationError, match="two rules are named"):
+        settings({"name": "a", "match": {"any": True}}, {"name": "a", "match": {"any": True}})
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("team:legal", ("legal", None)),
+        ("legal", ("legal", None)),
+        ("user:ana", (None, "ana")),
+        ("ana", (None, "ana")),
+        ("Compliance-Senior@acme.com", (None, "cs")),
+        ("team:ghosts", (None, None)),
+        ("nobody", (None, None)),
+    ],
+)
+def test_destinations_are_written_in_several_ways(name: str, found: tuple[str | None, str | None]) -> None:
+    assert destination(name, PEOPLE) == found

@@ -1,0 +1,177 @@
+"""Whatever happens in whatever order, these hold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from escalations.case import Case, Status
+from escalations.clock import next_alarm
+from escalations.commands import (
+    Actor,
+    Assign,
+    Claim,
+    Command,
+    Comment,
+    EscalateFurther,
+    Extend,
+    Routed,
+    Unclaim,
+    Withdraw,
+)
+from escalations.decisions import Resolution
+from escalations.errors import EscalationError
+from escalations.events import FINAL, Event, EventType
+from escalations.routes import Route
+from escalations.sla import SlaState, SlaTerms
+from escalations.step import open_case, step
+from escalations.views import view_of
+from tests.escalations.cases import (
+    ANA,
+    AUDITOR,
+    BEN,
+    CONSUMER,
+    LEGAL,
+    NEXT,
+    OPERATOR,
+    SENIOR,
+    START,
+    TO_ANA,
+    opening,
+    resolve,
+)
+
+PEOPLE = st.sampled_from([ANA, BEN, SENIOR, AUDITOR, OPERATOR, CONSUMER])
+ROUTES = st.sampled_from([LEGAL, TO_ANA, NEXT])
+
+
+class CaseMachine(RuleBasedStateMachine):
+    """Commands, alarms and routes in any order, against what must always be true."""
+
+    @initialize(route=ROUTES, unverified=st.booleans(), lease=st.sampled_from([None, 5, 30]))
+    def open(self, route: Route, unverified: bool, lease: int | None) -> None:
+        self.now = START
+        sla = SlaTerms(
+            timedelta(hours=1),
+            expire_after=timedelta(hours=3),
+            claim_lease=timedelta(minutes=lease) if lease else None,
+        )
+        self.case, events = open_case(opening(route=route, sla=sla, unverified_signals=unverified), START)
+        self.events = list(events)
+        self.epochs = [self.case.claim_epoch]
+        self.closed: Case | None = None
+
+    def _do(self, command: Command) -> None:
+        before = self.case
+        try:
+            self.case, events = step(before, command, self.now)
+        except EscalationError:
+            return
+        self._happened(events)
+
+    def _happened(self, events: tuple[Event, ...]) -> None:
+        self.events += events
+        self.epochs.append(self.case.claim_epoch)
+
+    @rule(actor=PEOPLE)
+    def claim(self, actor: Actor) -> None:
+        holder = self.case.hold
+        self._do(Claim(actor))
+        if holder is not None and not self.case.closed:
+            assert self.case.hold == holder, "a claim never takes a case from somebody"
+
+    @rule(actor=PEOPLE)
+    def unclaim(self, actor: Actor) -> None:
+        self._do(Unclaim(actor))
+
+    @rule(actor=PEOPLE, resolution=st.sampled_from(list(Resolution)))
+    def decide(self, actor: Actor, resolution: Resolution) -> None:
+        holder = self.case.hold.login if self.case.hold else None
+        self._do(resolve(actor, resolution))
+        if self.case.decision is not None and self.closed is None:
+            assert holder == actor.login, "only the holder decides"
+            assert actor is not OPERATOR or resolution is Resolution.BLOCK
+
+    @rule(actor=PEOPLE, route=st.one_of(st.none(), ROUTES))
+    def escalate(self, actor: Actor, route: Route | None) -> None:
+        self._do(EscalateFurther(actor, route))
+
+    @rule(actor=PEOPLE, assignee=st.sampled_from(["ana", "ben"]))
+    def assign(self, actor: Actor, assignee: str) -> None:
+        self._do(Assign(actor, assignee))
+
+    @rule(actor=PEOPLE)
+    def extend(self, actor: Actor) -> None:
+        self._do(Extend(actor))
+
+    @rule(actor=PEOPLE)
+    def comment(self, actor: Actor) -> None:
+        self._do(Comment(actor, "b" * 64))
+
+    @rule(actor=PEOPLE)
+    def withdraw(self, actor: Actor) -> None:
+        self._do(Withdraw(actor))
+
+    @rule(route=st.one_of(st.none(), ROUTES))
+    def routed(self, route: Route | None) -> None:
+        self.case, events = step(self.case, Routed(route), self.now)
+        self._happened(events)
+
+    @rule(minutes=st.integers(0, 90))
+    def time_passes(self, minutes: int) -> None:
+        end = self.now + timedelta(minutes=minutes)
+        while (alarm := next_alarm(self.case)) is not None and alarm.at <= end:
+            self.now = max(self.now, alarm.at)
+            self.case, events = step(self.case, alarm, self.now)
+            assert events, "an alarm that rings does something, or the clock would never go on"
+            self._happened(events)
+        self.now = end
+
+    @invariant()
+    def held_exactly_when_claimed(self) -> None:
+        assert (self.case.hold is not None) == (self.case.status is Status.CLAIMED)
+
+    @invariant()
+    def numbered_without_a_gap(self) -> None:
+        assert [event.seq for event in self.events] == list(range(1, len(self.events) + 1))
+        assert self.case.version == len(self.events)
+
+    @invariant()
+    def ends_once_and_stays_ended(self) -> None:
+        finals = [event for event in self.events if event.type in FINAL]
+        assert len(finals) == (1 if self.case.closed else 0)
+        if self.closed is not None:
+            assert self.case == self.closed
+        if self.case.closed:
+            assert finals[-1] is self.events[-1]
+            self.closed = self.case
+
+    @invariant()
+    def nothing_is_released_without_a_decision(self) -> None:
+        view = view_of(self.case)
+        assert view.released_digest is None or view.status is Status.RESOLVED
+        assert (view.resolution is None) == (view.status is not Status.RESOLVED)
+
+    @invariant()
+    def amber_and_breach_at_most_once_and_in_order(self) -> None:
+        kinds = [event.type for event in self.events]
+        assert kinds.count(EventType.AMBER) <= 1
+        assert kinds.count(EventType.BREACHED) <= 1
+        if EventType.BREACHED in kinds:
+            assert kinds.index(EventType.AMBER) < kinds.index(EventType.BREACHED)
+        assert (self.case.sla_state is SlaState.BREACHED) == (EventType.BREACHED in kinds)
+
+    @invariant()
+    def epochs_only_grow(self) -> None:
+        assert self.epochs == sorted(self.epochs)
+
+    @invariant()
+    def time_always_has_a_next_step_for_what_is_open(self) -> None:
+        assert (next_alarm(self.case) is None) == self.case.closed
+
+
+TestCaseMachine = CaseMachine.TestCase
+TestCaseMachine.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)

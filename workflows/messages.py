@@ -1,0 +1,186 @@
+"""What travels between the API, the gateway, the workflow and its activities. Stored for long: fields may be added
+with a default, never renamed or removed, and unknown ones are ignored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from escalations.case import Case, Opening
+from escalations.commands import (
+    Assign,
+    Claim,
+    Comment,
+    EscalateFurther,
+    Extend,
+    Resolve,
+    Unclaim,
+    Withdraw,
+)
+from escalations.events import Event
+from escalations.routes import Route
+from escalations.views import View
+
+ESCALATIONS_QUEUE = "escalations"
+NOTIFICATIONS_QUEUE = "notifications"
+
+AnyCommand = Annotated[
+    Claim | Unclaim | Resolve | EscalateFurther | Assign | Extend | Comment | Withdraw, Field(discriminator="operation")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A command on its way to a workflow, with what makes it trustworthy and repeatable.
+
+    `id` is the update's id: hash of tenant, actor, operation, escalation and the client's key. `payload_digest` is a
+    keyed digest of what the client sent. `signature` is the API's, over everything else (see vault.signatures), and
+    holds until `expires_at`.
+    """
+
+    id: str
+    escalation_id: str
+    command: AnyCommand
+    payload_digest: str
+    expires_at: datetime
+    key_id: str = ""
+    signature: str = ""
+
+
+_instruction = TypeAdapter(Instruction)
+
+
+def bytes_to_sign(instruction: Instruction) -> bytes:
+    """What the signature of an instruction covers: all of it but the signature itself."""
+    return _instruction.dump_json(replace(instruction, signature=""))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The true answer to an update: the case as it is now, what happened, and the digest of what had been asked."""
+
+    view: View
+    events: tuple[Event, ...]
+    payload_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An instruction that was carried out: the same id gets the same outcome, another payload a refusal."""
+
+    id: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal that waits to be authorized. `message` is whatever JSON was sent."""
+
+    operation: str
+    message: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The whole state of a workflow, for when its history has grown and it continues as new."""
+
+    case: Case
+    seen: tuple[Seen, ...]
+    history: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The one argument of the workflow."""
+
+    opening: Opening
+    carried: Carried | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The workflow's result, for the Temporal UI; everybody else reads the projection."""
+
+    end: str
+    resolution: str | None
+    reviewer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Events to write down, and the case after the last of them.
+
+    `answered` are the numbers of those that an update was answered with: the API writes them down before it answers,
+    so they are given a moment to appear.
+    """
+
+    view: View
+    events: tuple[Event, ...]
+    answered: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RouteWanted:
+    """Which level comes next, under the settings that the case was opened with? Rules behind `after` count."""
+
+    tenant: str
+    settings_version: int
+    policy_rule: str
+    reason_code: str
+    severity: str
+    consumer_team: str | None
+    consumer_group: str | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFound:
+    route: Route | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationWanted:
+    """May this signal be carried out?"""
+
+    tenant: str
+    escalation_id: str
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The command that a signal means, with an actor whose kind says whether anybody vouches for it.
+
+    None where it means nothing; `problem` then says why, in the words of an error code.
+    """
+
+    command: AnyCommand | None
+    id: str = ""
+    payload_digest: str = ""
+    actor: str = "operator"
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """Something to tell, on one channel. `id` is the idempotency key: (escalation, event, channel)."""
+
+    id: str
+    event: str
+    channel: str
+    view: View
+    at: datetime
+    recipient: str
+    tenant: str = "default"
+    data: dict[str, str | int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A hint to the gateway that waits: this case has ended. It reads the release for itself."""
+
+    tenant: str
+    escalation_id: str

@@ -1,0 +1,53 @@
+"""What the workflow asks of the outside world: the interfaces of its activities, without a body.
+
+The packages above implement them by subclassing; the workflow knows only these names and types.
+"""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from workflows.messages import (
+    Authorization,
+    AuthorizationWanted,
+    Delivery,
+    Notification,
+    RecordBatch,
+    RouteFound,
+    RouteWanted,
+)
+
+
+class Recording:
+    @activity.defn(name="record")
+    async def record(self, batch: RecordBatch) -> None:
+        """Ledger entries first, then the projection and a final event's release. Idempotent by (escalation, seq)."""
+        raise NotImplementedError
+
+
+class Routing:
+    @activity.defn(name="route")
+    async def route(self, wanted: RouteWanted) -> RouteFound:
+        """The next level, by the directory and the clock of this moment."""
+        raise NotImplementedError
+
+
+class Authorizing:
+    @activity.defn(name="authorize")
+    async def authorize(self, wanted: AuthorizationWanted) -> Authorization:
+        """What a signal means, and whether anybody vouches for its sender."""
+        raise NotImplementedError
+
+
+class Notifying:
+    @activity.defn(name="notify")
+    async def notify(self, notification: Notification) -> None:
+        """Tell one channel. At least once; the notification's id lets the receiver see a repetition."""
+        raise NotImplementedError
+
+
+class Delivering:
+    @activity.defn(name="deliver")
+    async def deliver(self, delivery: Delivery) -> None:
+        """Wake the caller who waits in the gateway that listens on this task queue."""
+        raise NotImplementedError

@@ -29,7 +29,7 @@ def verify(
     """Check every chain of a ledger directory: exit 0 when all hold, 1 when one was altered."""
     from ledger.verification import verify_chain
 
-    files = sorted(ledger_dir.glob("*.db"))
+    files = sorted(ledger_dir.glob("*.ledger"))
     if not files:
         raise Failure(f"{ledger_dir}: there is no ledger here", USAGE, code="usage")
     verdicts = [verify_chain(file.stem, _entries(file)) for file in files]

@@ -210,9 +210,8 @@ def explain(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json
     show_line(f"policy    {policy['rule']} ({policy['reason_code']}), configuration {policy['config_version']}")
     for finding in policy["findings"]:
         patterns = ", ".join(finding["patterns"]) or "-"
-        show_line(
-            f"            {finding['policy']} {finding['stage']}: {finding['reason_code']} {finding['score']}/1000 by {patterns}"
-        )
+        what = f"{finding['policy']} {finding['stage']}: {finding['reason_code']}"
+        show_line(f"            {what} {finding['score']}/1000 by {patterns}")
     show_line(f"severity  {found['severity']['severity']}: {found['severity']['description']}")
     show_line(f"route     {route['destination']}, chosen by {route['chosen_by']} {visible(route['name'])!r}")
     for considered in route["considered"]:

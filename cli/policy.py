@@ -44,9 +44,8 @@ def lint(
         )
     elif output == "github":
         for c in found:
-            show_line(
-                f"::{'warning' if c.warning else 'error'} file={c.file},line={c.line},col={c.column},title={c.rule}::{c.message}"
-            )
+            kind = "warning" if c.warning else "error"
+            show_line(f"::{kind} file={c.file},line={c.line},col={c.column},title={c.rule}::{c.message}")
     else:
         for c in found:
             show_line(str(c))

@@ -8,10 +8,12 @@ policy: {name: its options}
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from escalations.settings import Duration, Part, SecretReference
 from escalations.severity import Severity
@@ -42,6 +44,25 @@ PII_ENTITIES = (
     "PHONE_NUMBER",
     "US_SSN",
 )
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """` — did you mean 'x'?`, when something is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" — did you mean {near[0]!r}?" if near else ""
+
+
+def _one_of(what: str, known: Iterable[str]) -> AfterValidator:
+    def check(word: str) -> str:
+        if word not in known:
+            raise ValueError(f"unknown {what} {word!r}{suggest(word, known)}; known are {', '.join(known)}")
+        return word
+
+    return AfterValidator(check)
+
+
+Category = Annotated[str, _one_of("category", OVERSIGHT_CATEGORIES)]
+Entity = Annotated[str, _one_of("entity", PII_ENTITIES)]
 
 
 class EscalationRouting(Part):
@@ -161,21 +182,11 @@ class Hold(Part):
 class HumanOversight(Part):
     """`require_human_for`: what a person must see first. `log` counts without holding, `block` never releases."""
 
-    require_human_for: tuple[str, ...]
+    require_human_for: Annotated[tuple[Category, ...], Field(min_length=1)]
     action: Literal["escalate", "block", "log"] = "escalate"
-    severity: dict[str, Severity] = Field(default_factory=dict)
+    severity: dict[Category, Severity] = Field(default_factory=dict)
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     hold: Hold = Hold()
-
-    @field_validator("require_human_for")
-    @classmethod
-    def _known(cls, categories: tuple[str, ...]) -> tuple[str, ...]:
-        if not categories:
-            raise ValueError("name at least one category")
-        for category in categories:
-            if category not in OVERSIGHT_CATEGORIES:
-                raise ValueError(f"unknown category {category!r}; known are {', '.join(OVERSIGHT_CATEGORIES)}")
-        return categories
 
     def severity_of(self, category: str) -> Severity:
         return self.severity.get(category) or OVERSIGHT_CATEGORIES.get(category, Severity.HIGH)
@@ -194,15 +205,7 @@ class PiiDetector(Part):
 
     action: Literal["redact", "block", "escalate", "log"] = "redact"
     pci_mode: bool = False
-    entities: tuple[str, ...] = PII_ENTITIES
-
-    @field_validator("entities")
-    @classmethod
-    def _known(cls, entities: tuple[str, ...]) -> tuple[str, ...]:
-        for entity in entities:
-            if entity not in PII_ENTITIES:
-                raise ValueError(f"unknown entity {entity!r}; known are {', '.join(PII_ENTITIES)}")
-        return entities
+    entities: tuple[Entity, ...] = PII_ENTITIES
 
 
 class AuditLogger(Part):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from escalations.settings import EscalationSettings, SecretReference
-from policies.config import POLICIES, PolicyConfig
+from policies.config import POLICIES, PolicyConfig, suggest
 from policies.documents import Document, Trail, Unreadable, read_document
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -103,7 +102,9 @@ def validate(document: Document, schema: type[Schema]) -> Schema:
     try:
         return schema.model_validate(document.data)
     except ValidationError as fault:
-        raise BadConfig(_complaint(document, schema, error) for error in fault.errors()) from None
+        found = [_complaint(document, schema, error) for error in fault.errors()]
+        # A typo first: what it leaves missing follows from it.
+        raise BadConfig(sorted(found, key=lambda c: (c.rule not in ("KT101", "KT102"), c.line, c.column))) from None
 
 
 def read(path: Path) -> Document:
@@ -123,12 +124,6 @@ def _know_policies(document: Document, config: PolicyConfig) -> None:
             )
             for index, name in unknown
         )
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """` — did you mean 'x'?`, when something is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" — did you mean {near[0]!r}?" if near else ""
 
 
 def _bad(document: Document, trail: Trail, rule: str, message: str) -> BadConfig:

@@ -53,9 +53,7 @@ async def show_main_job(dev: Dev, progress: Progress) -> None:
             "note": "Allowed after the reviewer confirmed that this is training content.",
         }
         await _call(reviewer, "POST", f"/v1/escalations/{held}/resolve", decision)
-        say(
-            f"5. and resolves it:          kt escalation resolve {held} --resolution approved --category false_positive …"
-        )
+        say(f"5. and resolves it:          kt escalation resolve {held} --resolution approved …")
         said, _ = await asyncio.wait_for(asking.communicate(), PATIENCE_S)
         if asking.returncode != 0:
             raise SettingsError("the demo's client did not receive its answer; see the gateway's log")

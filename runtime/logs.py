@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-_QUIET = ("httpx", "httpcore", "uvicorn.access", "aiosqlite", "alembic", "temporalio.activity", "temporalio.workflow")
+_QUIET = ("httpx", "httpcore", "uvicorn", "aiosqlite", "alembic", "temporalio.activity", "temporalio.workflow")
 
 
 class _Text(logging.Formatter):

@@ -28,6 +28,10 @@ STICKY_TIMEOUT = timedelta(seconds=1)
 costs every case that it had cached."""
 
 _PURE = ("escalations", "workflows.messages", "workflows.ports", "workflows.attributes", "workflows.refusals")
+_CRYPTOGRAPHY = ("cryptography", "_cffi_backend")
+"""The update validator checks signatures; native code imports from inside, which the sandbox would break."""
+PASSED_THROUGH = (*_PURE, *_CRYPTOGRAPHY)
+"""What the workflow sandbox shares with the process instead of loading it anew for every workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class WorkerParts:
 def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Worker]:
     """The two workers of a process: workflows with what they need at once, and notifications, which may be slow."""
     verifier = Verifier(parts.keyring)
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*_PURE)
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     escalations = Worker(
         parts.client,
         task_queue=ESCALATIONS_QUEUE,

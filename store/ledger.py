@@ -28,6 +28,8 @@ from store.group_commit import GroupCommit
 from store.schema import ledger, ledger_metadata
 
 MOST_SLOTS = 256
+SUFFIX = ".ledger"
+"""The ending of a chain's file on SQLite."""
 _SLOT = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 
 
@@ -123,7 +125,7 @@ async def open_ledger(role: str, database: Database, directory: Path) -> LedgerW
             break
     else:
         raise StoreUnavailable(f"{MOST_SLOTS} processes already write as {role}")
-    home = Database(sqlite_url(directory / f"{chain}.db")) if database.is_sqlite else database
+    home = Database(sqlite_url(directory / f"{chain}{SUFFIX}")) if database.is_sqlite else database
     if database.is_sqlite:
         lock.home = home
     async with home.write() as connection:
@@ -222,14 +224,14 @@ class _AdvisoryLock:
 async def chains(database: Database, directory: Path) -> list[str]:
     """The names of all chains that there are."""
     if database.is_sqlite:
-        return sorted(name[:-3] for name in os.listdir(directory) if name.endswith(".db"))
+        return sorted(name.removesuffix(SUFFIX) for name in os.listdir(directory) if name.endswith(SUFFIX))
     async with database.read() as connection:
         return list((await connection.scalars(select(ledger.c.chain).distinct().order_by(ledger.c.chain))).all())
 
 
 async def read_chain(database: Database, directory: Path, chain: str) -> AsyncIterator[Entry]:
     """Every entry of one chain, in order."""
-    home = Database(sqlite_url(directory / f"{chain}.db")) if database.is_sqlite else database
+    home = Database(sqlite_url(directory / f"{chain}{SUFFIX}")) if database.is_sqlite else database
     try:
         after = 0
         while True:

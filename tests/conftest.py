@@ -1,0 +1,49 @@
+"""What tests share: real servers, started once and only when a test wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import runtime.dev
+from tests.support.model import FakeModel
+from tests.support.stack import Stack, running_stack
+from tests.support.stores import Postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[FakeModel]:
+    with FakeModel().running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def patient_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of `kt dev`, with a silence so long that a test's decision always falls into it."""
+    default = (Path(runtime.dev.__file__).parent / "defaults" / "policy-config.yaml").read_text()
+    patient = default.replace("    action: escalate\n", "    action: escalate\n    hold: {grace: 60s, keepalive: 1s}\n")
+    file = tmp_path_factory.mktemp("config") / "policy-config.yaml"
+    file.write_text(patient)
+    return file
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, model: FakeModel, patient_config: Path) -> Iterator[Stack]:
+    """`kt dev`, shared by the tests that leave it as they found it."""
+    options = ("--upstream", model.url, "--policy-config", str(patient_config))
+    with running_stack(tmp_path_factory.mktemp("stack"), *options) as running:
+        yield running

@@ -1,0 +1,130 @@
+"""The cases whose histories are kept, one file each. Run `python -m tests.replay.scenarios` to record them anew.
+
+A stored history is a promise: code that cannot replay it would break an escalation that is open while it is deployed.
+Record again only for a scenario that is new; never to make a failing replay pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from escalations.case import Opening
+from escalations.commands import Assign, Claim, Comment, EscalateFurther, Extend, Unclaim, Withdraw
+from escalations.decisions import Resolution
+from escalations.routes import Chooser, Route
+from escalations.sla import SlaTerms
+from runtime.temporal_binary import find_cli, usual_sources
+from tests.escalations.cases import CONSUMER, opening, resolve
+from tests.support.bench import Bench, reviewer, running_worker
+from workflows.attributes import ALL
+
+HISTORIES = Path(__file__).parent / "histories"
+HOURS = SlaTerms(timedelta(hours=1), claim_lease=timedelta(minutes=30))
+SECONDS = SlaTerms(timedelta(seconds=1), expire_after=timedelta(seconds=3), claim_lease=None)
+ANA, BEN = reviewer("reviewer"), reviewer("reviewer2")
+SENIOR = Route(Chooser.PERSON, "reviewer", user="senior")
+
+
+async def allowed(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, resolve(ANA))
+
+
+async def redacted_after_a_change_of_hands(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, Comment(ANA, "a" * 64))
+    await bench.do(held, Extend(ANA, timedelta(hours=2)))
+    await bench.do(held, Unclaim(ANA))
+    await bench.do(held, Claim(BEN))
+    await bench.do(held, Assign(BEN, "reviewer"))
+    await bench.do(held, resolve(ANA, Resolution.REDACT_AND_ALLOW))
+
+
+async def escalated_to_a_person_and_blocked(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, EscalateFurther(ANA, SENIOR))
+    await bench.do(held, resolve(reviewer("senior"), Resolution.BLOCK))
+
+
+async def breached_and_expired(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.happened(held, "expired")
+
+
+async def signalled_without_a_signature(bench: Bench, held: str) -> None:
+    handle = bench.client.get_workflow_handle(held)
+    await handle.signal("claim", {"actor": "reviewer"})
+    await bench.happened(held, "claimed")
+    await handle.signal("resolve", {"actor": "reviewer", "resolution": "allow"})
+    await bench.happened(held, "refused")
+    await handle.signal("escalate_further", {"actor": "reviewer"})
+    await bench.happened(held, "unrouted")
+    await handle.signal("claim", {"actor": "reviewer"})
+    await handle.signal("resolve", {"actor": "reviewer", "resolution": "block"})
+    await bench.happened(held, "resolved")
+
+
+async def withdrawn(bench: Bench, held: str) -> None:
+    await bench.do(held, Withdraw(CONSUMER))
+
+
+async def cancelled(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.client.get_workflow_handle(held).cancel()
+
+
+SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = {
+    "allowed": (opening(sla=HOURS), allowed),
+    "redacted-after-a-change-of-hands": (opening(sla=HOURS), redacted_after_a_change_of_hands),
+    "escalated-to-a-person-and-blocked": (opening(sla=HOURS), escalated_to_a_person_and_blocked),
+    "breached-and-expired": (opening(sla=SECONDS), breached_and_expired),
+    "signalled-without-a-signature": (opening(sla=HOURS, unverified_signals=True), signalled_without_a_signature),
+    "withdrawn": (opening(sla=HOURS), withdrawn),
+    "cancelled": (opening(sla=HOURS), cancelled),
+}
+
+
+async def record(names: list[str]) -> None:
+    """Play scenarios on a dev server, without encryption, and keep their histories."""
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(find_cli(usual_sources())),
+        search_attributes=ALL,
+        data_converter=pydantic_data_converter,
+        identity="recorder",
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        async with environment, running_worker(environment.client, Path(directory)) as bench:
+            HISTORIES.mkdir(exist_ok=True)
+            for name in names:
+                await _record_one(environment.client, bench, name)
+
+
+async def _record_one(client: Client, bench: Bench, name: str) -> None:
+    begins, play = SCENARIOS[name]
+    held = f"esc_{name}"
+    handle = await bench.start(_named(begins, held))
+    await bench.happened(held, "opened")
+    await play(bench, held)
+    await handle.result()
+    history = await handle.fetch_history()
+    (HISTORIES / f"{name}.json").write_text(history.to_json() + "\n")
+    print(f"recorded {name}: {len(history.events)} events")
+
+
+def _named(begins: Opening, held: str) -> Opening:
+    from dataclasses import replace
+
+    return replace(begins, escalation_id=held)
+
+
+if __name__ == "__main__":
+    asyncio.run(record(sys.argv[1:] or list(SCENARIOS)))

@@ -1,0 +1,32 @@
+"""Temporal for tests that go beneath the product's surface."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from temporalio.client import Client
+
+from runtime.temporal_binary import find_cli, usual_sources
+from tests.support.stack import Stack
+from vault.codec import data_converter
+from vault.keyring import Keyring, load_keyring
+
+
+def keyring_of(stack: Stack) -> Keyring:
+    return load_keyring(stack.data_dir / "keyring.json")
+
+
+async def connect_to(stack: Stack) -> Client:
+    """The stack's Temporal, with its codec."""
+    return await Client.connect(stack.info["temporal_address"], data_converter=data_converter(keyring_of(stack)))
+
+
+def cli_binary() -> Path:
+    return find_cli(usual_sources())
+
+
+def temporal(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The `temporal` command line against the stack's server, as an operator has it."""
+    command = [str(cli_binary()), *arguments, "--address", stack.info["temporal_address"]]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)

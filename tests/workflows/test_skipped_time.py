@@ -1,0 +1,55 @@
+"""The default clock of 24 hours, in a second or two: server-side time skipping on a real server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.testing import TimeSkipper
+
+from escalations.commands import Claim
+from escalations.routes import Chooser, Route
+from escalations.settings import EscalationSettings
+from escalations.severity import Severity
+from runtime.seed import apply_settings
+from tests.escalations.cases import opening
+from tests.support.bench import reviewer, running_worker
+from tests.support.full_server import running_full_server
+from vault.codec import data_converter
+from vault.keyring import ensure_keyring
+
+RULES = {
+    "escalation_routing": {
+        "rules": [
+            {"name": "first", "match": {"any": True}, "route_to": "team:legal"},
+            {"name": "second", "match": {"severity": "low"}, "route_to": "team:compliance"},
+        ]
+    }
+}
+LOW = EscalationSettings.model_validate({"sla": {"claim_lease": "off"}}).sla
+ROUTE = Route(Chooser.RULE, "first", team="legal", position=0)
+HALF_DAY = timedelta(hours=12)
+
+
+@pytest.mark.timeout(1800)
+async def test_the_default_day_of_a_low_case_amber_breach_and_reassignment(tmp_path: Path) -> None:
+    keyring = ensure_keyring(tmp_path / "keyring.json")
+    async with (
+        running_full_server(tmp_path, data_converter(keyring)) as client,
+        running_worker(client, tmp_path) as bench,
+    ):
+        version = await apply_settings(bench.database, EscalationSettings.model_validate(RULES), "test")
+        terms = LOW.terms(Severity.LOW, version.version)
+        assert terms.target == timedelta(hours=24)
+        handle = await bench.start(opening(severity=Severity.LOW, sla=terms, route=ROUTE))
+        await bench.happened("esc_1", "opened")
+        await bench.do("esc_1", Claim(reviewer()))
+        assert await TimeSkipper(client).fast_forward(handle, timedelta(hours=25))
+        entries = await bench.happened("esc_1", "reassigned")
+    kinds = [entry.event.type.value for entry in entries]
+    assert kinds[:6] == ["opened", "claimed", "amber", "breached", "released_at_breach", "reassigned"]
+    times = {entry.event.type.value: entry.event.at - entries[0].event.at for entry in entries}
+    assert HALF_DAY <= times["amber"] < HALF_DAY + timedelta(minutes=1)
+    assert 2 * HALF_DAY <= times["breached"] < 2 * HALF_DAY + timedelta(minutes=1)
+    assert entries[5].event.data["rule"] == "second"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import TypeAdapter
@@ -25,10 +25,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from escalations.case import Opening
 from escalations.routing import Choice, Facts, Preset, choose
 from escalations.severity import Severity
+from escalations.step import open_case
+from escalations.views import View, view_of
 from ledger.entries import Draft
 from store.contents import ANSWER, FINDING, REQUEST, Contents
 from store.database import Database
 from store.directory import read_directory
+from store.escalations import put_view
 from store.events import GovernedEvent, event_row
 from store.holds import HeldRequest, HoldState, left_opening, register, set_state
 from store.ledger import LedgerWriter
@@ -204,7 +207,7 @@ class Opener:
                     task_queue=ESCALATIONS_QUEUE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    search_attributes=at_start(opening.severity.value, opening.policy_rule, opening.route.team),
+                    search_attributes=at_start(opening, opening.sla.due_at(datetime.now(UTC))),
                     static_summary=f"{opening.severity.value} · {opening.reason_code} · {opening.route.destination}",
                     priority=Priority(priority_key=opening.severity.rank + 1),
                 )
@@ -214,6 +217,7 @@ class Opener:
             raise NotOpened(f"Temporal did not acknowledge {opening.escalation_id}: {type(fault).__name__}") from None
         async with self._database.write() as connection:
             await set_state(connection, tenant, opening.escalation_id, HoldState.HELD)
+            await put_view(connection, _first_view(opening))
 
     async def _exists(self, escalation_id: str) -> bool | None:
         """Whether the workflow is there; None when Temporal cannot say."""
@@ -225,6 +229,15 @@ class Opener:
         except (TimeoutError, TemporalError, OSError):
             return None
         return True
+
+
+def _first_view(opening: Opening) -> View:
+    """The case as the queue shows it until its worker has written it down: version 0, which every other replaces.
+
+    Its times are by this process's clock; the workflow's own replace them within milliseconds.
+    """
+    case, _ = open_case(opening, datetime.now(UTC))
+    return replace(view_of(case), version=0)
 
 
 def _opening_entry(event: GovernedEvent, opening: Opening, now: datetime) -> Draft:

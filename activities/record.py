@@ -18,7 +18,7 @@ from escalations.events import Event, EventType
 from escalations.views import View
 from ledger.entries import Draft
 from store.database import Database
-from store.escalations import put_events, put_view, recorded
+from store.escalations import put_events, put_view, written_down
 from store.ledger import LedgerWriter, Receipt
 from store.releases import put_release, release_of
 from workflows.messages import RecordBatch
@@ -49,16 +49,18 @@ class Recorder(Recording):
         deadline = clock.time() + API_FIRST_S
         while clock.time() < deadline:
             async with self.database.read() as connection:
-                known = await recorded(connection, batch.view.tenant, batch.view.escalation_id)
-            if known.keys() >= set(batch.answered):
+                known, _ = await written_down(connection, batch.view.tenant, batch.view.escalation_id)
+            if known >= set(batch.answered):
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def write_down(self, view: View, events: Sequence[Event]) -> None:
         """Durable when it returns. Raises StoreUnavailable; then some of it may be there, and calling again is safe."""
         async with self.database.read() as connection:
-            known = await recorded(connection, view.tenant, view.escalation_id)
+            known, shown = await written_down(connection, view.tenant, view.escalation_id)
         fresh = [event for event in events if event.seq not in known]
+        if not fresh and shown >= view.version:
+            return
         receipts: list[Receipt] = []
         if fresh:
             receipts = await self.ledger.append(*(_draft(view, event) for event in fresh))

@@ -21,7 +21,7 @@ from escalations.durations import format_duration
 from escalations.errors import Invalid, NotFound
 from escalations.views import View
 from store.contents import ANSWER, FINDING, REQUEST
-from store.escalations import earlier_of, sees, timeline
+from store.escalations import TimelineEntry, earlier_of, sees, timeline
 from store.events import event_row, find_event
 from store.holds import find_hold
 from store.releases import open_release
@@ -32,6 +32,7 @@ router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
 
 Readers = Annotated[Principal, Depends(only(*READERS))]
 LONGEST_WAIT_S = 60
+TIMELINE_WITHIN_S = 2.0
 _LOOK_EVERY_S = 0.2
 
 
@@ -59,8 +60,8 @@ async def get_escalation(
 async def history(caller: Readers, using: Using, at: AtDesk, escalation_id: str) -> History:
     view = await at.seen_by(scope_of(caller), escalation_id)
     await note_read(using, caller, escalation_id, "history")
+    entries = await _whole_timeline(using, view)
     async with using.database.read() as connection:
-        entries = await timeline(connection, caller.tenant, escalation_id)
         texts = await using.contents.read(connection, view.tenant, escalation_id)
     return History(escalation_id=escalation_id, history=present_history(entries, texts))
 
@@ -156,6 +157,18 @@ _ENDED = {
     "expired": "nobody decided in time; this is not a denial",
     "withdrawn": "this request was withdrawn before anybody decided",
 }
+
+
+async def _whole_timeline(using: Services, view: View) -> list[TimelineEntry]:
+    """Every event up to the version that the caller sees; those of the last moment may still be on their way."""
+    clock = asyncio.get_running_loop()
+    deadline = clock.time() + TIMELINE_WITHIN_S
+    while True:
+        async with using.database.read() as connection:
+            entries = await timeline(connection, view.tenant, view.escalation_id)
+        if len(entries) >= max(1, view.version) or clock.time() >= deadline:
+            return entries
+        await asyncio.sleep(_LOOK_EVERY_S / 4)
 
 
 async def _with_context(using: Services, caller: Principal, view: View) -> Escalation:

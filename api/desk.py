@@ -34,7 +34,7 @@ from escalations.standing import check_free, check_held, check_open, standing_of
 from escalations.step import REVIEWERS
 from escalations.views import View
 from store.contents import text_field
-from store.escalations import Scope, find_view
+from store.escalations import Scope, find_view, find_view_and_key
 from store.tokens import Principal
 from vault.envelopes import DataKey
 from workflows.messages import AnyCommand, Instruction, Outcome, bytes_to_sign
@@ -103,10 +103,11 @@ class Desk:
 
     async def _look(self, caller: Principal, escalation_id: str) -> tuple[View, DataKey]:
         async with self._services.database.read() as connection:
-            view = await find_view(connection, scope_of(caller), escalation_id)
-            if view is None:
-                raise NotFound(f"there is no escalation {escalation_id}, or it belongs to another team")
-            return view, await self._services.contents.key(connection, caller.tenant, escalation_id)
+            found = await find_view_and_key(connection, scope_of(caller), escalation_id)
+        if found is None:
+            raise NotFound(f"there is no escalation {escalation_id}, or it belongs to another team")
+        view, wrapped = found
+        return view, self._services.contents.unwrap(caller.tenant, escalation_id, wrapped)
 
     async def _instruct(self, caller: Principal, actor: Actor, view: View, key: DataKey, order: Order) -> Instruction:
         """The signed instruction; the texts it refers to are in the vault when this returns."""

@@ -135,7 +135,7 @@ async def _appears(using: Services, scope: Scope, escalation_id: str) -> View:
     while clock.time() < deadline:
         async with using.database.read() as connection:
             view = await find_view(connection, scope, escalation_id)
-        if view is not None:
+        if view is not None and view.version > 0:
             return view
         await asyncio.sleep(0.05)
     raise Problem(

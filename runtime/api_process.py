@@ -23,9 +23,8 @@ _log = logging.getLogger("keeptrusts.api")
 
 
 async def run_api(environment: Mapping[str, str], listen: str, pidfile: Path | None, stopped: asyncio.Event) -> None:
-    host, port = serving.parse_listen(listen, API_PORT)
     async with open_parts("api", environment) as parts:
-        taken = serving.take_port(host, port)
+        taken = serving.take_listener(listen, API_PORT, environment)
         client = await connect(parts.keyring, environment, lazy=True)
         services = Services(
             database=parts.database,

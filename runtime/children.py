@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +21,14 @@ LONGEST_PAUSE_S = 1.0
 
 @dataclass(slots=True)
 class Child:
-    """One program. `ready` says whether it serves; its output goes to `log`."""
+    """One program. `ready` says whether it serves; its output goes to `log`. `listener` it inherits, and outlives."""
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     log: Path
     ready: Callable[[int], bool]
+    listener: socket.socket | None = None
     process: asyncio.subprocess.Process | None = field(default=None)
     started_at: float = 0.0
 
@@ -36,11 +38,13 @@ class Child:
 
     async def start(self) -> None:
         parent = os.getpid()
+        inherited = {"KT_LISTEN_FD": str(self.listener.fileno())} if self.listener else {}
         output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self.process = await asyncio.create_subprocess_exec(
                 *self.arguments,
-                env=dict(self.environment),
+                env={**self.environment, **inherited},
+                pass_fds=[self.listener.fileno()] if self.listener else (),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

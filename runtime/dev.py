@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import socket
 import sys
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from runtime import demo_model
 from runtime.children import Child, keep_alive, pidfile_names
 from runtime.progress import Progress
 from runtime.seed import apply_settings, seed
-from runtime.serving import Server
+from runtime.serving import Server, take_port
 from runtime.settings import API_PORT, GATEWAY_PORT, SettingsError, make_data_dir
 from runtime.temporal_binary import find_cli, usual_sources
 from store.database import Database, normal_url, sqlite_url
@@ -63,6 +64,7 @@ class Dev:
     options: DevOptions
     ports: dict[str, int]
     tokens: dict[str, str]
+    listeners: dict[str, socket.socket]
     children: dict[str, Child] = field(default_factory=dict)
     demo_model: bool = False
     external_temporal: str | None = None
@@ -115,7 +117,8 @@ async def start(options: DevOptions, environment: Mapping[str, str], progress: P
     settings = _escalation_settings(options.escalation_config)
     make_data_dir(options.data_dir)
     external = environment.get("TEMPORAL_ADDRESS")
-    ports = _ports(options, external is None)
+    listeners = _listeners(options, external is None)
+    ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
     binary = None if external else find_cli(usual_sources(environment, progress))
     ensure_keyring(options.data_dir / "keyring.json")
     url = environment.get("KT_DATABASE_URL")
@@ -126,7 +129,7 @@ async def start(options: DevOptions, environment: Mapping[str, str], progress: P
         await apply_settings(database, settings, "kt dev")
     finally:
         await database.close()
-    dev = Dev(options, ports, tokens, external_temporal=external)
+    dev = Dev(options, ports, tokens, listeners, external_temporal=external)
     upstream = options.upstream
     if upstream is None and _lacks_secret(loaded.config.providers.targets, environment):
         dev.demo_model = True
@@ -197,9 +200,12 @@ async def _start_children(
         pidfile.unlink(missing_ok=True)
         arguments = [sys.executable, "-m", "cli.main", *command, "--pidfile", str(pidfile)]
         dev.children[name] = Child(name, arguments, shared, logs / f"{name}.log", pidfile_names(pidfile))
+        dev.children[name].listener = dev.listeners.get(name)
     for child in dev.children.values():
         child.log.write_bytes(b"")
     if "temporal" in dev.children:
+        for name in ("temporal", "ui"):
+            dev.listeners.pop(name).close()
         await dev.children["temporal"].start()
         await _must_be_ready(dev.children["temporal"])
     for child in dev.children.values():
@@ -257,27 +263,37 @@ def _lacks_secret(targets: Any, environment: Mapping[str, str]) -> bool:
     return any(read_secret(reference, environment) is None for reference in references)
 
 
-def _ports(options: DevOptions, own_temporal: bool) -> dict[str, int]:
-    """The port of each part, checked free before anything is started. Raises SettingsError."""
+_FLAGS = {"api": "--api-port", "gateway": "--gateway-port", "temporal": "--temporal-port", "ui": "--ui-port"}
+_ANY = range(15_000, 30_000)
+"""Where free ports are looked for: below those that the system gives to outgoing connections."""
+
+
+def _listeners(options: DevOptions, own_temporal: bool) -> dict[str, socket.socket]:
+    """A socket on each port, taken before anything is started. Raises SettingsError.
+
+    API and gateway inherit theirs; those of Temporal, which opens its own, are closed just before it starts.
+    """
     wanted = {"api": options.api_port, "gateway": options.gateway_port}
     if own_temporal:
         wanted |= {"temporal": options.temporal_port, "ui": options.ui_port}
-    flags = {"api": "--api-port", "gateway": "--gateway-port", "temporal": "--temporal-port", "ui": "--ui-port"}
     taken: dict[str, socket.socket] = {}
     try:
         for name, port in wanted.items():
-            probe = taken[name] = socket.socket()
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((_HOST, port))
-            except OSError as fault:
-                raise SettingsError(
-                    f"port {port} is not free ({fault.strerror}); choose another with {flags[name]}, 0 for any"
-                ) from None
-        return {name: probe.getsockname()[1] for name, probe in taken.items()}
-    finally:
-        for probe in taken.values():
-            probe.close()
+            taken[name] = _listen(port, _FLAGS[name])
+    except SettingsError:
+        for listener in taken.values():
+            listener.close()
+        raise
+    return taken
+
+
+def _listen(port: int, flag: str) -> socket.socket:
+    for candidate in [port] if port else random.sample(_ANY, 50):
+        try:
+            return take_port(_HOST, candidate)
+        except SettingsError:
+            continue
+    raise SettingsError(f"port {port} is not free; choose another with {flag}, 0 for any")
 
 
 def _port_answers(*ports: int) -> Any:

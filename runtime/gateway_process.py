@@ -39,11 +39,10 @@ async def run_gateway(
     upstream: str | None = None,
 ) -> None:
     """`upstream`, a base URL without `/v1`, stands in for every target's own; secrets are then not needed."""
-    host, port = serving.parse_listen(listen, GATEWAY_PORT)
     loaded = load_for_gateway(policy_config, environment, secrets_needed=upstream is None)
     _log.info("Loaded declarative config %s", loaded.config.name)
     async with open_parts("gateway", environment) as parts:
-        taken = serving.take_port(host, port)
+        taken = serving.take_listener(listen, GATEWAY_PORT, environment)
         client = await connect(parts.keyring, environment, lazy=True)
         services = _gateway_services(parts, client, loaded, environment, upstream)
         pid = serving.PidFile(pidfile)

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
@@ -59,6 +59,18 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
+def take_listener(listen: str, default_port: int, environment: Mapping[str, str]) -> socket.socket:
+    """The socket to serve on: one that the parent already listens on (KT_LISTEN_FD), else a new one.
+
+    A parent that keeps the socket lets callers wait while this process is started again, instead of refusing them.
+    Raises SettingsError.
+    """
+    inherited = environment.get("KT_LISTEN_FD")
+    if inherited:
+        return socket.socket(fileno=int(inherited))
+    return take_port(*parse_listen(listen, default_port))
+
+
 def take_port(host: str, port: int) -> socket.socket:
     """A socket that listens, so that nobody else can take the port meanwhile. Raises SettingsError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -70,7 +82,6 @@ def take_port(host: str, port: int) -> socket.socket:
     except OSError as fault:
         taken.close()
         raise SettingsError(f"cannot listen on {host}:{port}: {fault.strerror}; choose another port") from None
-    taken.set_inheritable(True)
     return taken
 
 

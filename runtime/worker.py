@@ -48,6 +48,7 @@ class WorkerParts:
 def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Worker]:
     """The two workers of a process: workflows with what they need at once, and notifications, which may be slow."""
     verifier = Verifier(parts.keyring)
+    notifier = Notifier(parts.database, parts.environment)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     escalations = Worker(
         parts.client,
@@ -57,6 +58,7 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
             Recorder(parts.database, parts.ledger).record,
             Router(parts.database).route,
             Authorizer(verifier).authorize,
+            notifier.notify,
         ],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         interceptors=[SignedUpdates(verifier)],
@@ -69,7 +71,7 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
     notifications = Worker(
         parts.client,
         task_queue=NOTIFICATIONS_QUEUE,
-        activities=[Notifier(parts.database, parts.environment).notify],
+        activities=[notifier.notify],
         max_concurrent_activities=50,
         graceful_shutdown_timeout=timedelta(seconds=2),
     )

@@ -51,7 +51,11 @@ class Contents:
         row = (await connection.execute(query)).first()
         if row is None:
             raise VaultError(f"the content of {escalation_id} was erased")
-        return self._envelopes.unwrap(tenant, escalation_id, WrappedKey(row.key_id, row.blob))
+        return self.unwrap(tenant, escalation_id, WrappedKey(row.key_id, row.blob))
+
+    def unwrap(self, tenant: str, escalation_id: str, wrapped: WrappedKey) -> DataKey:
+        """Raises VaultError when the wrapped key was altered."""
+        return self._envelopes.unwrap(tenant, escalation_id, wrapped)
 
     async def put(
         self,

@@ -23,7 +23,8 @@ from escalations.views import View
 from store.changes import note_change
 from store.database import insert_into
 from store.ledger import Receipt
-from store.schema import escalation_events, escalations
+from store.schema import content_keys, escalation_events, escalations
+from vault.envelopes import WrappedKey
 
 _view = TypeAdapter(View)
 _actor = TypeAdapter(Actor)
@@ -125,15 +126,17 @@ async def put_events(
         await connection.execute(insert_into(connection, escalation_events).on_conflict_do_nothing(), rows)
 
 
-async def recorded(connection: AsyncConnection, tenant: str, escalation_id: str) -> dict[int, Receipt]:
-    """Which events of a case are in the projection, with their places in the ledger."""
-    table = escalation_events
-    rows = await connection.execute(
-        select(table.c.seq, table.c.ledger_chain, table.c.ledger_seq).where(
-            table.c.tenant == tenant, table.c.escalation_id == escalation_id
-        )
+async def written_down(connection: AsyncConnection, tenant: str, escalation_id: str) -> tuple[frozenset[int], int]:
+    """The numbers of the events that the projection has, and the version that it shows (0: none)."""
+    shown = (
+        select(escalations.c.version)
+        .where(escalations.c.tenant == tenant, escalations.c.escalation_id == escalation_id)
+        .scalar_subquery()
     )
-    return {row.seq: Receipt(row.ledger_chain, row.ledger_seq) for row in rows}
+    table = escalation_events
+    query = select(table.c.seq, shown).where(table.c.tenant == tenant, table.c.escalation_id == escalation_id)
+    rows = (await connection.execute(query)).all()
+    return frozenset(row[0] for row in rows), (rows[0][1] or 0) if rows else 0
 
 
 async def timeline(connection: AsyncConnection, tenant: str, escalation_id: str) -> list[TimelineEntry]:
@@ -148,6 +151,20 @@ async def timeline(connection: AsyncConnection, tenant: str, escalation_id: str)
         )
         for row in rows
     ]
+
+
+async def find_view_and_key(
+    connection: AsyncConnection, scope: Scope, escalation_id: str
+) -> tuple[View, WrappedKey] | None:
+    """The case with its wrapped data key, in one look; None where it is not to be seen, or its content was erased."""
+    keys = content_keys
+    query = (
+        select(escalations.c.view, keys.c.key_id, keys.c.blob)
+        .join(keys, and_(keys.c.tenant == escalations.c.tenant, keys.c.escalation_id == escalations.c.escalation_id))
+        .where(escalations.c.escalation_id == escalation_id, *_seen_by(scope))
+    )
+    row = (await connection.execute(query)).first()
+    return None if row is None else (_view.validate_python(row.view), WrappedKey(row.key_id, row.blob))
 
 
 async def find_view(connection: AsyncConnection, scope: Scope, escalation_id: str) -> View | None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.entries import GENESIS, Draft, Entry, seal
@@ -67,10 +68,19 @@ class LedgerWriter:
         return await self._commits.submit(list(drafts))
 
     async def _write(self, batch: list[list[Draft]]) -> list[list[Receipt]]:
+        """Nearly every entry is new, so that is tried first; only where one is not, the known ones are looked up."""
+        try:
+            return await self._insert(batch, look_up=False)
+        except IntegrityError:
+            return await self._insert(batch, look_up=True)
+
+    async def _insert(self, batch: list[list[Draft]], *, look_up: bool) -> list[list[Receipt]]:
         # A commit that failed may have happened all the same; until it is known, the head is read anew.
         remembered, self._head = self._head, None
         async with self._database.write() as connection:
-            known = await self._known(connection, [draft.event_id for drafts in batch for draft in drafts])
+            known: dict[str, Receipt] = {}
+            if look_up:
+                known = await self._known(connection, [draft.event_id for drafts in batch for draft in drafts])
             place = remembered or await _head(connection, self.chain)
             head = _Head(self._epoch, place.seq, place.hash)
             rows: list[dict[str, Any]] = []

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
+from escalations.case import Opening
 from escalations.sla import SlaState
 from escalations.views import View
 
@@ -27,30 +28,34 @@ ALL: tuple[SearchAttributeKey[str] | SearchAttributeKey[datetime] | SearchAttrib
     BREACHED,
 )
 
+Update = SearchAttributeUpdate[str] | SearchAttributeUpdate[datetime] | SearchAttributeUpdate[bool]
 
-def at_start(severity: str, policy: str, team: str | None) -> TypedSearchAttributes:
-    pairs: list[SearchAttributePair[str]] = [
-        SearchAttributePair(STATUS, "open"),
-        SearchAttributePair(SEVERITY, severity),
-        SearchAttributePair(POLICY, policy),
+
+def at_start(opening: Opening, due_at: datetime) -> TypedSearchAttributes:
+    """What a workflow starts with, so that it need not upsert anything until something changes."""
+    pairs: list[SearchAttributePair[str] | SearchAttributePair[datetime] | SearchAttributePair[bool]] = [
+        SearchAttributePair(STATUS, "claimed" if opening.route.user else "open"),
+        SearchAttributePair(SEVERITY, opening.severity.value),
+        SearchAttributePair(POLICY, opening.policy_rule),
+        SearchAttributePair(DUE_AT, due_at),
+        SearchAttributePair(BREACHED, False),
     ]
-    return TypedSearchAttributes([*pairs, *([SearchAttributePair(TEAM, team)] if team else [])])
+    if opening.route.team:
+        pairs.append(SearchAttributePair(TEAM, opening.route.team))
+    if opening.route.user:
+        pairs.append(SearchAttributePair(ASSIGNEE, opening.route.user))
+    return TypedSearchAttributes(pairs)
 
 
-def changes(
-    before: View | None, after: View
-) -> list[SearchAttributeUpdate[str] | SearchAttributeUpdate[datetime] | SearchAttributeUpdate[bool]]:
+def changes(before: View, after: View) -> list[Update]:
     """What to upsert: only what differs, because every upsert is an event of the history."""
-    updates: list[SearchAttributeUpdate[str] | SearchAttributeUpdate[datetime] | SearchAttributeUpdate[bool]] = []
-    if before is None or before.status != after.status:
+    updates: list[Update] = []
+    if before.status != after.status:
         updates.append(STATUS.value_set(after.status.value))
-    if before is None or before.team != after.team:
+    if before.team != after.team:
         updates.append(TEAM.value_set(after.team) if after.team else TEAM.value_unset())
-    if (before.assignee if before else None) != after.assignee:
+    if before.assignee != after.assignee:
         updates.append(ASSIGNEE.value_set(after.assignee) if after.assignee else ASSIGNEE.value_unset())
-    if before is None or before.sla_deadline != after.sla_deadline:
-        updates.append(DUE_AT.value_set(after.sla_deadline))
-    breached = after.sla_state is SlaState.BREACHED
-    if before is None or (before.sla_state is SlaState.BREACHED) != breached:
-        updates.append(BREACHED.value_set(breached))
+    if before.sla_state != after.sla_state and after.sla_state is SlaState.BREACHED:
+        updates.append(BREACHED.value_set(True))
     return updates

@@ -8,6 +8,7 @@ trace in the history. The main coroutine drains the outbox through activities; a
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +45,8 @@ from workflows.refusals import to_application_error
 
 MOST_SEEN = 100
 MOST_HISTORY = 500
+API_FIRST = timedelta(seconds=2)
+LOG_CHANNEL = "log"
 MOST_UPDATES = 500
 """Accepted updates after which the workflow continues as new; the server stops at 2,000."""
 
@@ -73,7 +76,6 @@ _A_FEW_TIMES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum
 class EscalationWorkflow:
     @workflow.init
     def __init__(self, start: Start) -> None:
-        self._view: View | None = None
         self._outbox: list[Event] = []
         self._inbox: list[Signal] = []
         self._seen: dict[str, Outcome] = {}
@@ -82,8 +84,9 @@ class EscalationWorkflow:
         self._answered: set[int] = set()
         self._updates = 0
         self._case: Case
+        self._view: View
         if start.carried is None:
-            self._become(open_case(start.opening, workflow.info().start_time))
+            self._open(start)
         else:
             self._case = start.carried.case
             self._view = view_of(self._case)
@@ -131,19 +134,27 @@ class EscalationWorkflow:
 
     # Changing the case
 
+    def _open(self, start: Start) -> None:
+        """Search attributes are as the start has them. The clock begins with the start, however late a worker comes."""
+        self._case, events = open_case(start.opening, workflow.info().start_time)
+        self._view = view_of(self._case)
+        self._write(events)
+
     def _become(self, moved: tuple[Case, tuple[Event, ...]]) -> tuple[Event, ...]:
         self._case, events = moved
-        if not events:
-            return ()
+        if events:
+            view = view_of(self._case)
+            updates = changes(self._view, view)
+            if updates:
+                workflow.upsert_search_attributes(updates)
+            self._view = view
+            self._write(events)
+        return events
+
+    def _write(self, events: tuple[Event, ...]) -> None:
         self._outbox.extend(events)
         self._history = (self._history + list(events))[-MOST_HISTORY:]
-        view = view_of(self._case)
-        updates = changes(self._view, view)
-        if updates:
-            workflow.upsert_search_attributes(updates)
-        self._view = view
-        workflow.set_current_details(_details(view))
-        return events
+        workflow.set_current_details(_details(self._view))
 
     def _carry_out(self, command: Command, id: str, payload_digest: str) -> Outcome:
         """Carry out once: the same id gets the same outcome. Raises EscalationError."""
@@ -192,6 +203,8 @@ class EscalationWorkflow:
     # The world outside
 
     async def _publish(self) -> None:
+        if not self._pressing():
+            await self._pressing_within(API_FIRST)
         batch = tuple(self._outbox)
         view = view_of(self._case)
         await workflow.execute_activity_method(
@@ -208,6 +221,19 @@ class EscalationWorkflow:
                 self._in_background(self._deliver(self._case.opening.reply_to))
             if event.type in _TOLD:
                 self._in_background(self._notify(event, view))
+
+    def _pressing(self) -> bool:
+        """Whether something waits that nobody else writes down: the API does so with what it was answered."""
+        return self._case.closed or any(event.seq not in self._answered for event in self._outbox)
+
+    async def _pressing_within(self, wait: timedelta) -> None:
+        """Let what the API was answered gather for a moment: one record then does for several."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._pressing() or bool(self._inbox or self._case.wanted_route),
+                timeout=wait,
+                timeout_summary="the API writes first",
+            )
 
     async def _deliver(self, queue: str) -> None:
         """A courtesy: a gateway that is gone has forgotten its callers too, and a sweep finds what a hint missed."""
@@ -238,6 +264,11 @@ class EscalationWorkflow:
             tenant=view.tenant,
             data=event.data,
         )
+        if channel == LOG_CHANNEL:
+            # A line in this worker's own log needs no queue, and cannot be slow.
+            timeout = timedelta(seconds=5)
+            await workflow.execute_local_activity_method(Notifying.notify, notification, start_to_close_timeout=timeout)
+            return
         try:
             await workflow.execute_activity_method(
                 Notifying.notify,

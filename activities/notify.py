@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.channels import Channel
+from activities.channels.email import EmailChannel
+from activities.channels.faults import fault
 from activities.channels.log import LogChannel
+from activities.channels.pagerduty import PagerDutyChannel
+from activities.channels.slack import Memory, SlackChannel
 from activities.channels.webhook import WebhookChannel
+from escalations.settings import ADDRESS, find_channel
+from escalations.settings import EmailChannel as EmailSettings
+from escalations.settings import PagerDutyChannel as PagerDutySettings
+from escalations.settings import SlackChannel as SlackSettings
 from escalations.settings import WebhookChannel as WebhookSettings
+from escalations.views import View
 from store.database import Database
+from store.directory import User, find_user, list_users
+from store.escalations import Scope, find_view
 from store.settings import current_settings
 from workflows.messages import Notification
 from workflows.ports import Notifying
+
+PATIENCE_S = 25.0
+"""For all that one attempt does; the workflow gives up on it after 30 s, and would not stop what still runs here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +40,63 @@ class Notifier(Notifying):
 
     database: Database
     environment: Mapping[str, str]
+    patience_s: float = PATIENCE_S
     _log: LogChannel = field(default_factory=LogChannel)
+    _slack: Memory = field(default_factory=Memory)
 
     @activity.defn(name="notify")
     async def notify(self, notification: Notification) -> None:
         channel = await self._channel(notification)
-        await channel.send(notification)
+        if notification.following and not isinstance(channel, SlackChannel | PagerDutyChannel):
+            return
+        try:
+            async with asyncio.timeout(self.patience_s):
+                await channel.send(notification)
+        except TimeoutError:
+            kind = notification.channel.partition(":")[0]
+            raise fault(kind, f"the receiver took longer than {self.patience_s:g} s") from None
 
     async def _channel(self, notification: Notification) -> Channel:
-        kind, _, name = notification.channel.partition(":")
-        if kind == "log":
+        if notification.channel.partition(":")[0] == "log":
             return self._log
         async with self.database.read() as connection:
             settings = (await current_settings(connection, notification.tenant)).settings
-        configured = settings.notification_channels.get(name or kind)
-        if isinstance(configured, WebhookSettings):
-            return WebhookChannel(configured, self.environment)
-        if configured is None:
-            self._log.warn_unknown(notification.channel)
+            configured, destination = find_channel(settings.notification_channels, notification.channel)
+            match configured:
+                case WebhookSettings():
+                    return WebhookChannel(configured, self.environment)
+                case SlackSettings():
+                    return SlackChannel(configured, self.environment, self._newest, self._slack, destination)
+                case PagerDutySettings():
+                    return PagerDutyChannel(configured, self.environment, self._newest)
+                case EmailSettings():
+                    recipients = (
+                        (destination,) if destination else await _addresses(connection, configured, notification)
+                    )
+                    return EmailChannel(configured, self.environment, recipients)
+                case None:
+                    self._log.warn_unknown(notification.channel)
         return self._log
+
+    async def _newest(self, notification: Notification) -> View:
+        """The case as it is now. Notifications overtake each other, above all when one of them had to be repeated."""
+        async with self.database.read() as connection:
+            found = await find_view(connection, Scope(notification.tenant), notification.view.escalation_id)
+        return found if found is not None and found.version > notification.view.version else notification.view
+
+
+async def _addresses(
+    connection: AsyncConnection, settings: EmailSettings, notification: Notification
+) -> tuple[str, ...]:
+    """Whom to write to: the person who is meant; else the addresses of the settings; else the team's active members."""
+    kind, found, team = notification.recipient.partition(":")
+    if not found:
+        user = await find_user(connection, notification.tenant, notification.recipient)
+        return _usable([user]) or settings.to if user is not None else settings.to
+    if settings.to or kind != "team":
+        return settings.to
+    return _usable([user for user in await list_users(connection, notification.tenant) if team in user.teams])
+
+
+def _usable(users: Iterable[User]) -> tuple[str, ...]:
+    return tuple(user.email for user in users if user.active and user.email and re.fullmatch(ADDRESS, user.email))

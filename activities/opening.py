@@ -22,10 +22,13 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from escalations.case import Opening
-from escalations.routing import Choice, Facts, Preset, choose
+from escalations.case import EDITION, Opening
+from escalations.facts import Facts
+from escalations.routing import Choice, Preset, choose
 from escalations.severity import Severity
+from escalations.sla import SlaTerms
 from escalations.step import open_case
+from escalations.terms import Frozen, terms_of
 from escalations.views import View, view_of
 from ledger.entries import Draft
 from store.contents import ANSWER, FINDING, REQUEST, Contents
@@ -36,11 +39,13 @@ from store.events import GovernedEvent, event_row
 from store.holds import HeldRequest, HoldState, left_opening, register, set_state
 from store.ledger import LedgerWriter
 from store.schema import events
-from store.settings import current_settings
+from store.settings import SettingsVersion, current_settings
 from workflows.attributes import at_start
 from workflows.messages import ESCALATIONS_QUEUE, Start
 
 START_TIMEOUT_S = 4.0
+TASK_TIMEOUT = timedelta(seconds=4)
+"""After so long the server gives the step of a worker that died to the next one; ten seconds is Temporal's default."""
 SETTLE_AFTER = timedelta(seconds=20)
 _START_FIELD = "start"
 
@@ -66,6 +71,7 @@ class Proposal:
     presets: tuple[Preset, ...] = ()
     requester: str | None = None
     reply_to: str | None = None
+    consumer_channel: str | None = None
     completion_id: str | None = None
     request_digest: str = ""
     idempotency_key: str | None = None
@@ -92,6 +98,7 @@ class Opener:
         self._ledger = ledger
         self._contents = contents
         self._client = client
+        self._frozen: dict[str, Frozen] = {}
 
     async def open(self, proposal: Proposal) -> Opened:
         """Raises StoreUnavailable (nothing was opened) or NotOpened (it is not known)."""
@@ -159,15 +166,20 @@ class Opener:
         async with self._database.read() as connection:
             version = await current_settings(connection, event.tenant)
             directory = await read_directory(connection, event.tenant)
+        requester = proposal.requester and (directory.user(proposal.requester) or proposal.requester)
         facts = Facts(
             policy_rule=event.policy_rule or "",
             reason_code=event.reason_code or "",
             severity=proposal.severity,
             team=event.team,
             consumer_group=event.consumer_group,
+            requester=requester,
+            consumer=event.consumer,
+            provider=event.provider,
+            model=event.model,
         )
-        settings = version.settings
-        choice = choose(facts, settings, directory, datetime.now(UTC), proposal.presets)
+        settings, now = version.settings, datetime.now(UTC)
+        choice = await asyncio.to_thread(choose, facts, settings, directory, now, proposal.presets)
         assert choice.route is not None
         opening = Opening(
             escalation_id=escalation_id,
@@ -181,20 +193,27 @@ class Opener:
             content_digest=content_digest,
             request_digest=request_digest,
             route=choice.route,
-            sla=settings.sla.terms(proposal.severity, version.version),
+            sla=await self._terms(event.tenant, version, facts, now),
             decisions=settings.decisions.terms(),
             consumer=event.consumer,
             consumer_team=event.team,
             consumer_group=event.consumer_group,
-            requester=proposal.requester,
+            requester=requester,
             gateway=event.gateway,
             provider=event.provider,
             target=event.target,
             model=event.model,
             reply_to=proposal.reply_to,
+            consumer_channel=proposal.consumer_channel,
             unverified_signals=settings.unverified_signals,
+            edition=EDITION,
         )
         return opening, choice
+
+    async def _terms(self, tenant: str, version: SettingsVersion, facts: Facts, now: datetime) -> SlaTerms:
+        """In a thread: holidays are loaded from disk the first time, and a calendar takes its milliseconds."""
+        frozen = self._frozen.setdefault(tenant, {})
+        return await asyncio.to_thread(terms_of, version.settings, version.version, facts, now, frozen)
 
     async def _start(self, tenant: str, start: Start) -> None:
         opening = start.opening
@@ -205,6 +224,7 @@ class Opener:
                     start,
                     id=opening.escalation_id,
                     task_queue=ESCALATIONS_QUEUE,
+                    task_timeout=TASK_TIMEOUT,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     search_attributes=at_start(opening, opening.sla.due_at(datetime.now(UTC))),

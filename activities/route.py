@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from temporalio import activity
 
-from escalations.routing import Facts, choose_next
+from escalations.facts import Facts
+from escalations.routing import choose_next
 from escalations.severity import Severity
 from store.database import Database
 from store.directory import read_directory
@@ -32,5 +34,11 @@ class Router(Routing):
             severity=Severity(wanted.severity),
             team=wanted.consumer_team,
             consumer_group=wanted.consumer_group,
+            requester=wanted.requester,
+            consumer=wanted.consumer,
+            provider=wanted.provider,
+            model=wanted.model,
         )
-        return RouteFound(choose_next(facts, settings, directory, datetime.now(UTC), wanted.after).route)
+        # In a thread: a schedule may look up holidays, which are loaded from disk the first time.
+        found = await asyncio.to_thread(choose_next, facts, settings, directory, datetime.now(UTC), wanted.after)
+        return RouteFound(found.route)

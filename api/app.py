@@ -15,11 +15,15 @@ from api import (
     decisions,
     directory,
     events,
+    explaining,
     health,
+    policies,
     problems,
     queue,
+    schedules,
     sessions,
     settings,
+    sla,
     stream,
     temporal_ui,
 )
@@ -55,7 +59,23 @@ def create_app(services: Services) -> FastAPI:
     app.state.desk = Desk(services)
     problems.install(app)
     app.add_middleware(Limits)
-    for module in (queue, cases, decisions, events, directory, settings, stream, codec, health, sessions, temporal_ui):
+    for module in (
+        queue,
+        cases,
+        explaining,
+        decisions,
+        events,
+        directory,
+        settings,
+        policies,
+        schedules,
+        sla,
+        stream,
+        codec,
+        health,
+        sessions,
+        temporal_ui,
+    ):
         app.include_router(module.router)
     _document_security(app)
     return app

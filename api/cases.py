@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
@@ -17,15 +17,15 @@ from api.schemas import Escalation, History
 from api.services import Services
 from escalations.case import End
 from escalations.commands import Role
-from escalations.durations import format_duration
+from escalations.completion import texts
 from escalations.errors import Invalid, NotFound
 from escalations.views import View
+from policies.requests import request_texts
 from store.contents import ANSWER, FINDING, REQUEST
 from store.escalations import TimelineEntry, earlier_of, sees, timeline
 from store.events import event_row, find_event
 from store.holds import find_hold
 from store.releases import open_release
-from store.settings import current_settings, settings_at
 from store.tokens import Principal
 
 router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
@@ -64,59 +64,6 @@ async def history(caller: Readers, using: Using, at: AtDesk, escalation_id: str)
     async with using.database.read() as connection:
         texts = await using.contents.read(connection, view.tenant, escalation_id)
     return History(escalation_id=escalation_id, history=present_history(entries, texts))
-
-
-@router.get("/{escalation_id}/explain", summary="Which rule fired, which route won, why this deadline")
-async def explain(caller: Readers, using: Using, at: AtDesk, escalation_id: str) -> dict[str, Any]:
-    view = await at.seen_by(scope_of(caller), escalation_id)
-    async with using.database.read() as connection:
-        event = await find_event(connection, caller.tenant, view.event_id)
-        version = await settings_at(connection, caller.tenant, view.settings_version)
-        entries = await timeline(connection, caller.tenant, escalation_id)
-        settings = (version or await current_settings(connection, caller.tenant)).settings
-    terms = settings.sla.terms(view.severity, view.settings_version)
-    body = event.body if event else {}
-    return {
-        "escalation_id": escalation_id,
-        "policy": {
-            "rule": view.policy_rule,
-            "reason_code": view.reason_code,
-            "config_version": view.config_version,
-            "config_digest": view.config_digest,
-            "findings": body.get("policies", []),
-        },
-        "severity": {"severity": view.severity.value, "description": view.severity.description},
-        "route": {
-            "destination": view.route.destination,
-            "chosen_by": view.route.chosen_by.value,
-            "name": view.route.name,
-            "channel": view.route.channel,
-            "considered": body.get("routing", []),
-            "legs": [
-                {
-                    "at": e.event.at,
-                    "event": e.event.type.value,
-                    "route": e.event.data["route"],
-                    "rule": e.event.data["rule"],
-                }
-                for e in entries
-                if e.event.data.get("rule")
-            ],
-        },
-        "deadline": {
-            "created_at": view.created_at,
-            "target": format_duration(terms.target),
-            "sla_deadline": view.sla_deadline,
-            "amber_at": view.amber_at,
-            "expires_at": view.expires_at,
-            "settings_version": view.settings_version,
-            "because": (
-                f"{view.severity.value} has a target of {format_duration(terms.target)} in version"
-                f" {view.settings_version} of the settings, counted from creation; amber when"
-                f" {terms.amber_at_remaining} % of it remain. Neither claiming nor escalating stops it."
-            ),
-        },
-    }
 
 
 @router.get("/{escalation_id}/response", summary="What the consumer may have", response_model=None)
@@ -181,9 +128,13 @@ async def _with_context(using: Services, caller: Principal, view: View) -> Escal
         scope = scope_of(caller)
         earlier = [v for v in await earlier_of(connection, view) if sees(scope, v)]
     shown = present(view, using, note)
+    request, answer = orjson.loads(found.get(REQUEST, b"null")), orjson.loads(found.get(ANSWER, b"null"))
     shown.context = {
-        "request": orjson.loads(found.get(REQUEST, b"null")),
-        "held_answer": orjson.loads(found.get(ANSWER, b"null")),
+        "request": request,
+        "held_answer": answer,
+        "asked": [{"path": path, "text": text} for path, text in request_texts(request or {})],
+        "texts": [{"path": path, "text": text} for path, text in texts(answer or {})],
+        "metadata": (request or {}).get("metadata"),
         "policy_match": {
             "rule": view.policy_rule,
             "reason_code": view.reason_code,

@@ -12,7 +12,16 @@ from api.authentication import Caller, Key, Using, scope_of
 from api.desk import AtDesk, Desk, Keep, Order
 from api.presentation import present
 from api.records import note_read
-from api.schemas import AssignBody, CommentBody, EscalateBody, Escalation, ExtendBody, ResolveBody
+from api.schemas import (
+    AssignBody,
+    CommentBody,
+    EscalateBody,
+    Escalation,
+    ExtendBody,
+    ResolveBody,
+    SeverityBody,
+    WaitBody,
+)
 from api.services import Services
 from escalations.commands import (
     Actor,
@@ -24,17 +33,21 @@ from escalations.commands import (
     Extend,
     FollowUp,
     Resolve,
+    Resume,
+    SetSeverity,
     Unclaim,
+    WaitOnRequester,
     Withdraw,
 )
+from escalations.completion import texts
 from escalations.decisions import Redaction, Resolution
 from escalations.durations import parse_duration
 from escalations.errors import Invalid, InvalidRedaction, NoNextLevel
 from escalations.redaction import redact
 from escalations.routes import Chooser, Route
-from escalations.routing import Facts, choose_next, destination
+from escalations.routing import choose_next, destination
 from escalations.step import REVIEWERS
-from escalations.views import View
+from escalations.views import View, facts_of
 from policies.detectors.pii import redactions_for
 from store.contents import ANSWER, released_field
 from store.directory import find_user, read_directory
@@ -73,6 +86,37 @@ async def extend(
     return await _carry_out(
         using, at, caller, escalation_id, Order("extend", payload, key, lambda actor, *_: Extend(actor, by))
     )
+
+
+@router.post("/{escalation_id}/wait", response_model=Escalation, summary="Stop the clock until the requester answers")
+async def wait(
+    caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: WaitBody, key: Key = None
+) -> Escalation:
+    up_to = parse_duration(body.up_to) if body.up_to is not None else None
+
+    def make(actor: Actor, keep: Keep, *_: Any) -> Command:
+        return WaitOnRequester(actor, keep(body.reason), up_to)
+
+    payload = body.model_dump_json().encode()
+    return await _carry_out(using, at, caller, escalation_id, Order("wait_on_requester", payload, key, make))
+
+
+@router.post("/{escalation_id}/resume", response_model=Escalation, summary="Let the clock go on")
+async def resume(caller: Caller, using: Using, at: AtDesk, escalation_id: str, key: Key = None) -> Escalation:
+    return await _carry_out(
+        using, at, caller, escalation_id, Order("resume", b"", key, lambda actor, *_: Resume(actor))
+    )
+
+
+@router.post("/{escalation_id}/severity", response_model=Escalation, summary="Say how severe it is")
+async def severity(
+    caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: SeverityBody, key: Key = None
+) -> Escalation:
+    def make(actor: Actor, keep: Keep, *_: Any) -> Command:
+        return SetSeverity(actor, body.severity, keep(body.note) if body.note else None, body.later)
+
+    payload = body.model_dump_json().encode()
+    return await _carry_out(using, at, caller, escalation_id, Order("set_severity", payload, key, make))
 
 
 @router.post("/{escalation_id}/comment", response_model=Escalation, summary="Say something beside the case")
@@ -182,7 +226,7 @@ async def _next_route(using: Services, caller: Principal, view: View, to: str | 
             channel=view.route.channel,
             position=view.route.position,
         )
-    facts = Facts(view.policy_rule, view.reason_code, view.severity, view.consumer_team, view.consumer_group)
+    facts = facts_of(view)
     choice = choose_next(facts, settings, directory, datetime.now(UTC), view.route.position)
     if choice.route is None:
         raise NoNextLevel("there is no further level behind this route; name a team or a user with `to`")
@@ -204,7 +248,8 @@ async def _redacted(using: Services, caller: Principal, view: View, body: Resolv
                 field="redactions",
             )
     else:
-        redactions = [Redaction(r.path, r.start, r.end, r.label) for r in body.redactions]
+        first = next((path for path, _ in texts(completion)), "")
+        redactions = [Redaction(first if r.path is None else r.path, r.start, r.end, r.label) for r in body.redactions]
     released = orjson.dumps(redact(completion, redactions))
     async with using.database.write() as connection:
         put = using.contents.put

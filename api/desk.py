@@ -24,13 +24,13 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeou
 from temporalio.exceptions import ApplicationError, TemporalError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.authentication import actor_of, scope_of
+from api.authentication import scope_of
 from api.problems import Problem, unknown_outcome
 from api.refusals import RefusalLog
 from api.services import Services
 from escalations.commands import Actor, Command
 from escalations.errors import EscalationError, KeyReused, NotAllowed, NotFound
-from escalations.standing import check_free, check_held, check_open, standing_of_view
+from escalations.standing import check_apart, check_free, check_held, check_open, standing_of_view
 from escalations.step import REVIEWERS
 from escalations.views import View
 from store.contents import text_field
@@ -74,7 +74,7 @@ class Desk:
 
     async def carry_out(self, caller: Principal, escalation_id: str, order: Order) -> View:
         """Raises EscalationError when refused, Problem when the outcome is unknown, StoreUnavailable."""
-        actor = actor_of(caller)
+        actor = caller.actor
         try:
             return await self._carry_out(caller, actor, escalation_id, order)
         except NotFound:
@@ -167,7 +167,7 @@ class Desk:
 
     def check_role(self, caller: Principal, operation: str) -> None:
         """Raises NotAllowed for somebody who may never do this."""
-        _check_role(actor_of(caller), operation)
+        _check_role(caller.actor, operation)
 
     async def seen_by(self, scope: Scope, escalation_id: str) -> View:
         """The case, within a scope. Raises NotFound."""
@@ -190,6 +190,7 @@ def _refuse_early(view: View, actor: Actor, operation: str) -> None:
     """
     standing = standing_of_view(view)
     check_open(standing)
+    check_apart(standing, actor, operation)
     if operation == "claim":
         check_free(standing, actor)
     elif operation in _HOLDERS:

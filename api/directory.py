@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends
 from api.authentication import READERS, Caller, Using, only
 from api.problems import Problem
 from api.records import note_change
-from api.schemas import ConsumerBody, TeamBody, TokenBody, UserBody
+from api.schemas import ConsumerBody, ConsumerGroupBody, TeamBody, TokenBody, UserBody
 from escalations.commands import Role
 from escalations.durations import parse_duration
 from escalations.errors import Invalid, NotFound
-from store.consumers import Consumer, create_consumer, find_consumer, list_consumers
+from store.consumers import Consumer, create_consumer, find_consumer, list_consumers, set_group
 from store.directory import Team, User, create_team, create_user, find_user, list_teams, list_users
 from store.tokens import Principal, issue_token, list_tokens, revoke_token
 
@@ -100,6 +100,17 @@ async def post_consumer(caller: Admin, using: Using, body: ConsumerBody) -> dict
                 409, "already_exists", f"there is a consumer {consumer.consumer_id} already", field="consumer_id"
             )
     return asdict(consumer)
+
+
+@router.put("/consumers/{consumer_id}/group", tags=["directory"], summary="Put a consumer into a group, or into none")
+async def put_consumer_group(consumer_id: str, caller: Admin, using: Using, body: ConsumerGroupBody) -> dict[str, Any]:
+    await note_change(using, caller, "consumer.regrouped", consumer=consumer_id, group=body.consumer_group)
+    async with using.database.write() as connection:
+        changed = await set_group(connection, caller.tenant, consumer_id, body.consumer_group)
+        found = await find_consumer(connection, caller.tenant, consumer_id) if changed else None
+    if found is None:
+        raise NotFound(f"there is no consumer {consumer_id!r}")
+    return asdict(found)
 
 
 @router.get("/tokens", tags=["directory"], summary="Tokens, without the secrets")

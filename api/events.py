@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
 from api.authentication import READERS, Using, only
+from api.services import Services
 from escalations.commands import Role
 from escalations.durations import parse_duration
 from escalations.errors import Invalid, NotFound
@@ -16,6 +18,8 @@ from store.tokens import Principal
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
+APPEARS_WITHIN_S = 1.0
+_LOOK_EVERY_S = 0.05
 VERDICTS = ("passed", "redacted", "blocked", "escalated", "failed")
 Readers = Annotated[Principal, Depends(only(*READERS))]
 
@@ -59,11 +63,22 @@ async def tail_events(
 
 @router.get("/{event_id}", summary="One governed request")
 async def get_event(caller: Readers, using: Using, event_id: str) -> dict[str, Any]:
-    async with using.database.read() as connection:
-        event = await find_event(connection, caller.tenant, event_id)
+    event = await _appearing(using, caller.tenant, event_id)
     if event is None or not _sees(caller, event):
         raise NotFound(f"there is no event {event_id}, or it belongs to another team")
     return event_row(event)
+
+
+async def _appearing(using: Services, tenant: str, event_id: str) -> GovernedEvent | None:
+    """The event; one whose answer has just left may still be on its way from the ledger (see store/outbox.py)."""
+    clock = asyncio.get_running_loop()
+    deadline = clock.time() + APPEARS_WITHIN_S
+    while True:
+        async with using.database.read() as connection:
+            event = await find_event(connection, tenant, event_id)
+        if event is not None or clock.time() >= deadline:
+            return event
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _sees(caller: Principal, event: GovernedEvent) -> bool:

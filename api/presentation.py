@@ -13,7 +13,7 @@ from store.contents import text_field
 from store.escalations import TimelineEntry
 from vault.envelopes import VaultError
 
-_TEXTS = {"note_digest": "note", "text_digest": "text"}
+_TEXTS = {"note_digest": "note", "text_digest": "text", "reason_digest": "reason"}
 
 
 def present(view: View, services: Services, note: str | None = None) -> Escalation:
@@ -32,6 +32,9 @@ def present(view: View, services: Services, note: str | None = None) -> Escalati
         amber_at=view.amber_at,
         expires_at=view.expires_at,
         breached_at=view.breached_at,
+        claim_due_at=view.claim_due_at,
+        paused_until=view.paused_until,
+        calendar=view.open_time.calendar if view.open_time else None,
         assignee=view.assignee,
         claimed_at=view.claimed_at,
         lease_until=view.lease_until,

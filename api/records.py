@@ -7,7 +7,6 @@ from typing import Any
 
 from activities.opening import new_id
 from activities.record import actor_entry
-from api.authentication import actor_of
 from api.services import Services
 from ledger.entries import Draft
 from store.tokens import Principal
@@ -35,7 +34,7 @@ async def _note(
             tenant=caller.tenant,
             op=op,
             outcome="ok",
-            actor=actor_entry(actor_of(caller)),
+            actor=actor_entry(caller.actor),
             escalation_id=escalation_id,
             data=data,
         )

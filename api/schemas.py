@@ -26,9 +26,12 @@ class Body(BaseModel):
 
 
 class RedactionBody(Body):
-    """One stretch of the held answer: a JSON Pointer and code points, as `/choices/0/message/content` 13 to 24."""
+    """One stretch of the held answer: a JSON Pointer and code points, as `/choices/0/message/content` 13 to 24.
 
-    path: Annotated[str, Field(max_length=500)] = "/choices/0/message/content"
+    Without a `path` it is the answer's first text (`context.texts` has them all).
+    """
+
+    path: Annotated[str, Field(max_length=500)] | None = None
     start: Annotated[int, Field(ge=0)]
     end: Annotated[int, Field(gt=0)]
     label: Annotated[str, Field(max_length=40)] = "REDACTED"
@@ -116,6 +119,34 @@ class ExtendBody(Body):
         return value
 
 
+class WaitBody(Body):
+    """Why the clock stands still, and for how long at most, as `30m`; without it, as long as the settings allow."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=10_000, examples=["Asked the author for section 3."])]
+    up_to: str | int | None = None
+
+    @field_validator("up_to")
+    @classmethod
+    def _length(cls, value: str | int | None) -> str | int | None:
+        if value is not None:
+            parse_duration(value)
+        return value
+
+
+class SeverityBody(Body):
+    """`later`: let a lower severity move the deadline later; for seniors and admins."""
+
+    severity: Severity
+    note: Text | None = None
+    later: bool = False
+
+
+class RecomputeBody(Body):
+    """Without `apply` it is only said where the deadline would be."""
+
+    apply: bool = False
+
+
 class CommentBody(Body):
     text: Annotated[str, Field(min_length=1, max_length=10_000)]
 
@@ -157,6 +188,9 @@ class Escalation(BaseModel):
     amber_at: datetime
     expires_at: datetime
     breached_at: datetime | None
+    claim_due_at: datetime | None = None
+    paused_until: datetime | None = None
+    calendar: str | None = None
     assignee: str | None
     claimed_at: datetime | None
     lease_until: datetime | None
@@ -224,6 +258,12 @@ class UserBody(Body):
         if Role.GATEWAY in roles:
             raise ValueError("gateway is the role of a consumer's key, not of a person")
         return roles
+
+
+class ConsumerGroupBody(Body):
+    """The group whose rules and limits hold for a consumer; null for the common ones."""
+
+    consumer_group: Annotated[str, Field(min_length=1, max_length=200)] | None
 
 
 class ConsumerBody(Body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,7 +15,9 @@ from api.records import note_change
 from escalations.commands import Role
 from escalations.errors import NotFound
 from escalations.settings import EscalationSettings
+from escalations.settings_checks import contradictions
 from escalations.severity import Severity
+from store.directory import read_directory
 from store.settings import SettingsVersion, current_settings, put_settings, settings_at
 from store.tokens import Principal
 
@@ -46,6 +49,13 @@ async def put(
         field = ".".join(str(part) for part in first["loc"])
         raise Problem(422, "invalid", f"{field}: {first['msg']}", field=field) from None
     now = datetime.now(UTC)
+    async with using.database.read() as connection:
+        directory = await read_directory(connection, caller.tenant)
+    # In a thread: it may load the holidays of every country from disk.
+    wrong = await asyncio.to_thread(lambda: next(contradictions(new, directory, now), None))
+    if wrong is not None:
+        field = ".".join(str(part) for part in wrong.trail)
+        raise Problem(422, "invalid", f"{field}: {wrong.message}", field=field)
     await note_change(using, caller, "settings.changed", settings="escalations")
     async with using.database.write() as connection:
         return _shown(await put_settings(connection, caller.tenant, new, caller.login, now))

@@ -123,12 +123,8 @@ async def compare(stack: Stack, count: int, together: int, rounds: int) -> dict[
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lifecycles", type=int, default=60)
-    parser.add_argument("--together", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=5)
-    chosen = parser.parse_args()
+def measure(count: int, together: int, rounds: int) -> dict[str, object]:
+    """A stack and a bare worker of their own, compared."""
     with (
         tempfile.TemporaryDirectory() as directory,
         FakeModel().running() as model,
@@ -139,9 +135,18 @@ def main() -> int:
             assert worker.stdout is not None
             worker.stdout.readline()
             try:
-                found = asyncio.run(compare(stack, chosen.lifecycles, chosen.together, chosen.rounds))
+                return asyncio.run(compare(stack, count, together, rounds))
             finally:
                 worker.kill()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lifecycles", type=int, default=60)
+    parser.add_argument("--together", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    found = measure(chosen.lifecycles, chosen.together, chosen.rounds)
     print(json.dumps(found, indent=2))
     met = (
         float(str(found["rate_ratio_median"])) >= RATE_FLOOR

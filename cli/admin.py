@@ -29,7 +29,7 @@ def init(
 ) -> None:
     """Create the keyring, bring the store to this release's schema, and make a first admin. Safe to repeat."""
     from runtime.installing import initialise
-    from runtime.serving import EXPECTED
+    from runtime.serving import EXPECTED, leave
 
     try:
         done = asyncio.run(initialise(dict(os.environ), login))
@@ -39,7 +39,7 @@ def init(
         show_json(
             {"keyring": str(done.keyring), "admin": login, "token": done.token, "search_attributes": done.temporal}
         )
-        return
+        leave(0)
     show_line(f"keyring {done.keyring}; keep a copy of it apart from the store: without it nothing can be read")
     show_line("the store has this release's schema")
     note(f"Temporal: {done.temporal}")
@@ -48,6 +48,8 @@ def init(
         show_line(done.token)
     else:
         show_line(f"there is a user {login} already; no token was made")
+    # The Temporal SDK was used, whose threads can abort an interpreter that ends politely.
+    leave(0)
 
 
 COMMANDS = {"admin": app}

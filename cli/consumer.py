@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
 from cli.options import Json, Profile, connect
 from cli.output import show_json, show_line, show_table
 
-app = typer.Typer(help="Consumers of the gateway: list, create.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Consumers of the gateway: list, create, put into a group.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("list")
@@ -41,6 +44,21 @@ def create(
         show_json(made)
     else:
         show_line(f"created consumer {consumer_id}; give it a key with `kt token create --consumer {consumer_id}`")
+
+
+@app.command("set-group")
+def set_group(
+    consumer_id: Annotated[str, typer.Argument(metavar="CONSUMER")],
+    group: Annotated[str | None, typer.Argument(metavar="[GROUP]", help="Left out: none.")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Put a consumer into a group, whose rules and limits then hold for it."""
+    made = connect(profile).put(f"/v1/consumers/{quote(consumer_id, safe='')}/group", {"consumer_group": group})
+    if json:
+        show_json(made)
+    else:
+        show_line(f"{consumer_id} is in {f'the group {group}' if group else 'no group'} now")
 
 
 COMMANDS = {"consumer": app}

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.case_context import show_context
 from cli.client import Client
 from cli.failures import USAGE, Failure
 from cli.options import Id, IdFlag, Json, Profile, connect, the_id
@@ -18,7 +19,6 @@ app = typer.Typer(
 
 COLUMNS = ("ID", "SEVERITY", "STATUS", "SLA", "DUE", "TRIGGER", "TEAM", "ASSIGNEE", "CREATED")
 _EMPTY = "no escalations match; `kt escalation list --status open,claimed` shows everything that is not decided"
-_ANSWER = "/choices/0/message/content"
 
 
 @app.command("list")
@@ -75,7 +75,7 @@ def get(
     context = found.pop("context", None)
     show_fields({name: value for name, value in found.items() if value is not None})
     if context:
-        _show_context(context)
+        show_context(context)
 
 
 @app.command()
@@ -173,6 +173,44 @@ def extend(
     _act(connect(profile), the_id(id, id_flag), "extend", body, "extended escalation {id} until {lease_until}", json)
 
 
+@app.command("wait-for")
+def wait_for(
+    reason: Annotated[str, typer.Option("--reason", "--note", help="What the requester is asked.")],
+    id: Id = None,
+    id_flag: IdFlag = None,
+    up_to: Annotated[str | None, typer.Option(help="For how long at most, as 30m; else as the settings allow.")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Stop the clock until the requester has answered. Never for a critical case."""
+    body = {"reason": reason, **({"up_to": up_to} if up_to else {})}
+    told = "the clock of escalation {id} stands still until {paused_until}"
+    _act(connect(profile), the_id(id, id_flag), "wait", body, told, json)
+
+
+@app.command()
+def resume(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json: Json = False) -> None:
+    """Let the clock go on."""
+    told = "the clock of escalation {id} goes on; due {sla_deadline}"
+    _act(connect(profile), the_id(id, id_flag), "resume", {}, told, json)
+
+
+@app.command()
+def severity(
+    severity: Annotated[str, typer.Option("--severity", "--to", help="critical, high, medium, low.")],
+    id: Id = None,
+    id_flag: IdFlag = None,
+    note: Annotated[str | None, typer.Option("--note", "--reason")] = None,
+    later: Annotated[bool, typer.Option("--later", help="Let a lower one move the deadline; for seniors.")] = False,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Say how severe it is. A higher one counts its target from creation, so the case may breach at once."""
+    body = {"severity": severity, "later": later, **({"note": note} if note else {})}
+    told = "escalation {id} is {severity}; due {sla_deadline}"
+    _act(connect(profile), the_id(id, id_flag), "severity", body, told, json)
+
+
 @app.command()
 def comment(
     text: Annotated[str, typer.Option("--text", "--note", help="What to say.")],
@@ -217,6 +255,8 @@ def explain(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json
     for considered in route["considered"]:
         show_line(f"            {visible(considered['name'])}: {visible(considered['verdict'])}")
     show_line(f"deadline  {deadline['sla_deadline']}: {deadline['because']}")
+    for step in deadline["steps"]:
+        show_line(f"            {step['at'][:19]} {step['event']} by {visible(step['actor'])}: {step['because']}")
 
 
 @app.command()
@@ -255,11 +295,7 @@ def _act(client: Client, id: str, verb: str, body: dict[str, Any], told: str, as
     if as_json:
         show_json(done)
         return
-    show_line(
-        told.format(
-            id=id, route=done["route"]["destination"], assignee=done["assignee"], lease_until=done["lease_until"]
-        )
-    )
+    show_line(told.format(**{**done, "id": id, "route": done["route"]["destination"]}))
 
 
 def _row(item: dict[str, Any]) -> tuple[Any, ...]:
@@ -282,38 +318,11 @@ def _facts(data: dict[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in shown.items() if not isinstance(value, list | dict))
 
 
-def _show_context(context: dict[str, Any]) -> None:
-    match = context.get("policy_match") or {}
-    show_line("\n── policy match " + "─" * 40)
-    for finding in match.get("findings", []):
-        show_line(f"{finding['policy']} ({finding['stage']}): {finding['reason_code']}, score {finding['score']}/1000")
-    request = context.get("request")
-    show_line("\n── request " + "─" * 45)
-    for message in (request or {}).get("messages", []) if isinstance(request, dict) else []:
-        show_line(visible(f"{message.get('role')}: {_content(message.get('content'))}"))
-    show_line("\n── held answer " + "─" * 41)
-    for choice in (context.get("held_answer") or {}).get("choices", []):
-        show_line(visible(_content((choice.get("message") or {}).get("content"))))
-    earlier = context.get("earlier") or []
-    if earlier:
-        show_line("\n── earlier cases " + "─" * 39)
-        for item in earlier:
-            show_line(
-                f"{item['escalation_id']}  {item['status']}  {item['resolution'] or '-'}  {item['category'] or '-'}"
-            )
-
-
-def _content(content: Any) -> str:
-    if isinstance(content, list):
-        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return str(content or "")
-
-
 def _redaction(text: str) -> dict[str, Any]:
     found = re.fullmatch(r"(\d+):(\d+)(?::(.+))?", text)
     if not found:
         raise Failure(f"--redact {text!r} is not START:END[:LABEL]", USAGE, code="usage")
-    return {"path": _ANSWER, "start": int(found[1]), "end": int(found[2]), "label": found[3] or "REDACTED"}
+    return {"start": int(found[1]), "end": int(found[2]), "label": found[3] or "REDACTED"}
 
 
 def _follow_up(text: str) -> dict[str, str]:

@@ -32,10 +32,10 @@ def dev(
     ready_file: Annotated[
         Path | None, typer.Option(help="JSON with addresses, pids and tokens, once all answer.")
     ] = None,
-    api_port: Annotated[int, typer.Option(help="API and console; 0 for any.")] = 41001,
-    gateway_port: Annotated[int, typer.Option(help="Gateway; 0 for any.")] = 41002,
-    temporal_port: Annotated[int, typer.Option(help="Temporal; 0 for any.")] = 7233,
-    ui_port: Annotated[int, typer.Option(help="Temporal UI; 0 for any.")] = 8233,
+    api_port: Annotated[int, typer.Option(envvar="KT_API_PORT", help="API and console; 0 for any.")] = 41001,
+    gateway_port: Annotated[int, typer.Option(envvar="KT_GATEWAY_PORT", help="Gateway; 0 for any.")] = 41002,
+    temporal_port: Annotated[int, typer.Option(envvar="KT_TEMPORAL_PORT", help="Temporal; 0 for any.")] = 7233,
+    ui_port: Annotated[int, typer.Option(envvar="KT_UI_PORT", help="Temporal UI; 0 for any.")] = 8233,
     policy_config: Annotated[Path | None, typer.Option(help="Instead of the built-in one.")] = None,
     escalation_config: Annotated[Path | None, typer.Option(help="SLA targets, routing rules, channels.")] = None,
     upstream: Annotated[str | None, typer.Option(help="Replaces the base URL of every target; without /v1.")] = None,
@@ -72,13 +72,19 @@ def gateway_run(
     policy_config: Annotated[Path, typer.Option("--policy-config", help="policy-config.yaml")],
     listen: Annotated[str, typer.Option(help="HOST:PORT")] = "127.0.0.1:41002",
     upstream: Annotated[str | None, typer.Option(help="Replaces the base URL of every target; without /v1.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
     pidfile: PidFile = None,
 ) -> None:
     """The OpenAI-compatible endpoint that can hold an answer for a person."""
-    from runtime.gateway_process import run_gateway
+    from runtime.gateway_process import GatewayOptions, run_gateway
+    from runtime.gateway_workers import run_workers
 
     environment = dict(os.environ)
-    _run(lambda stopped: run_gateway(environment, listen, policy_config, pidfile, stopped, upstream))
+    options = GatewayOptions(listen, policy_config, pidfile, upstream)
+    if workers == 1:
+        _run(lambda stopped: run_gateway(environment, options, stopped))
+    else:
+        _run(lambda stopped: run_workers(environment, options, workers, stopped))
 
 
 @worker_app.command("run")

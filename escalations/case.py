@@ -11,6 +11,7 @@ from escalations.decisions import Resolution
 from escalations.routes import Leg, LegReason, Route
 from escalations.severity import Severity
 from escalations.sla import SlaState, SlaTerms
+from escalations.windows import Window
 
 
 class Status(StrEnum):
@@ -39,6 +40,13 @@ class DecisionTerms:
     note_required_from: Severity | None = None
 
 
+EDITION = 1
+"""Of the rules that a case lives under as long as it is open, so that one from before a change replays as it was.
+
+1: changes of hands are told, also on the channels of earlier routes; the requester is kept apart from the review.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """Everything that a case is opened with, and keeps. No text of any prompt or answer is in it.
@@ -46,7 +54,8 @@ class Opening:
     `policy_rule` names the policy that fired and `reason_code` what it found (`legal_opinions`). `config_version` is
     `pack@version` and `config_digest` the hash of that configuration. `content_digest` and `request_digest` are keyed
     digests of the held answer and the request in the vault. `requester` is the login of the person behind the
-    consumer, where it is known. `reply_to` is the task queue of the gateway that waits, None when nobody does.
+    consumer, where it is known. `reply_to` is the task queue of the gateway that waits, None when nobody does;
+    `consumer_channel` is told, beside it, how the case ended. `edition` is that of the rules, see EDITION.
     """
 
     escalation_id: str
@@ -71,17 +80,20 @@ class Opening:
     target: str | None = None
     model: str | None = None
     reply_to: str | None = None
+    consumer_channel: str | None = None
     unverified_signals: bool = False
+    edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A claim: who holds the case, since when, and until when without a sign of life."""
+    """A claim: who holds the case, since when, and until when without a sign of life. `warned`: that it runs out."""
 
     login: str
     since: datetime
     lease_until: datetime | None
     assigned: bool = False
+    warned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,12 @@ class WantedRoute:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One escalation. Immutable: `step` makes the next one. `version` is the number of its last event."""
+    """One escalation. Immutable: `step` makes the next one. `version` is the number of its last event.
+
+    `sla` and `severity_now` are set once they differ from what the case was opened with, `retargeted_at` is when they
+    last did. While the case is `paused`, the last of its `pauses` ends when it is planned to. `reminded` counts the
+    reminders that are behind it.
+    """
 
     opening: Opening
     created_at: datetime
@@ -127,22 +144,62 @@ class Case:
     end: End | None = None
     ended_at: datetime | None = None
     refusals: int = 0
-    pauses: tuple[tuple[datetime, datetime | None], ...] = ()
+    pauses: tuple[Window, ...] = ()
     required_approvals: int = 1
     parent: str | None = None
+    sla: SlaTerms | None = None
+    severity_now: Severity | None = None
+    reminded: int = 0
+    claim_overdue_at: datetime | None = None
+    paused: bool = False
+    retargeted_at: datetime | None = None
 
     @property
     def closed(self) -> bool:
         return self.end is not None
 
     @property
+    def terms(self) -> SlaTerms:
+        """What it is held to now."""
+        return self.sla or self.opening.sla
+
+    @property
+    def severity(self) -> Severity:
+        return self.severity_now or self.opening.severity
+
+    @property
+    def requester(self) -> str | None:
+        """Who may have no part in its review."""
+        return self.opening.requester if self.opening.edition > 0 else None
+
+    @property
     def due_at(self) -> datetime:
-        return self.opening.sla.due_at(self.created_at)
+        return self.terms.due_at(self.created_at, self.pauses)
 
     @property
     def amber_at(self) -> datetime:
-        return self.opening.sla.amber_at(self.created_at)
+        return self.terms.amber_at(self.created_at, self.pauses)
+
+    @property
+    def claim_due_at(self) -> datetime | None:
+        return self.terms.claim_due_at(self.created_at, self.pauses)
+
+    @property
+    def next_reminder_at(self) -> datetime | None:
+        """When the next of its reminders is due, None when none is left."""
+        left = self.terms.notify_at_remaining[self.reminded :]
+        return self.terms.at_remaining(left[0], self.created_at, self.pauses) if left else None
+
+    @property
+    def lease_warning_at(self) -> datetime | None:
+        """When its holder is to be warned that the claim runs out; None when nobody is, or was already."""
+        terms, hold = self.terms, self.hold
+        if hold is None or hold.warned or hold.lease_until is None:
+            return None
+        if terms.claim_lease is None or terms.warn_at_lease is None:
+            return None
+        return max(hold.since, hold.lease_until - terms.claim_lease * (100 - terms.warn_at_lease) / 100)
 
     @property
     def expires_at(self) -> datetime:
-        return self.opening.sla.expires_at(self.created_at)
+        return self.terms.expires_at(self.created_at)

@@ -13,6 +13,8 @@ from typing import Literal
 
 from escalations.decisions import FollowUpKind, Resolution
 from escalations.routes import Route
+from escalations.severity import Severity
+from escalations.sla import SlaTerms
 
 
 class Role(StrEnum):
@@ -144,9 +146,65 @@ class Withdraw:
     operation: Literal["withdraw"] = "withdraw"
 
 
-Command = Claim | Unclaim | Resolve | EscalateFurther | Assign | Extend | Comment | Withdraw
+@dataclass(frozen=True, slots=True)
+class WaitOnRequester:
+    """Stop the clock until the requester has answered, for `up_to` at most, or for as long as the terms allow.
 
-OPERATIONS = ("claim", "unclaim", "resolve", "escalate_further", "assign", "extend", "comment", "withdraw")
+    The holder's, or a senior's. The clock goes on at the end of that time, or when the holder goes on before.
+    """
+
+    actor: Actor
+    reason_digest: str
+    up_to: timedelta | None = None
+    operation: Literal["wait_on_requester"] = "wait_on_requester"
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Let the clock go on. The holder's, or a senior's."""
+
+    actor: Actor
+    operation: Literal["resume"] = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class SetSeverity:
+    """Say how severe it is. The holder's, or a senior's.
+
+    A higher severity counts its target from creation, so the case may breach at once. A lower one keeps the deadline
+    that there was, if it comes first; `later` lets a senior move it.
+    """
+
+    actor: Actor
+    severity: Severity
+    note_digest: str | None = None
+    later: bool = False
+    operation: Literal["set_severity"] = "set_severity"
+
+
+@dataclass(frozen=True, slots=True)
+class Recompute:
+    """Hold it to other terms: those of today's settings, which the API read. An admin's."""
+
+    actor: Actor
+    terms: SlaTerms
+    operation: Literal["recompute"] = "recompute"
+
+
+Command = (
+    Claim
+    | Unclaim
+    | Resolve
+    | EscalateFurther
+    | Assign
+    | Extend
+    | Comment
+    | Withdraw
+    | WaitOnRequester
+    | Resume
+    | SetSeverity
+    | Recompute
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,11 @@
     │   ├── AlreadyExpired      it expired, or its consumer gave up
     │   ├── StaleContent        the decision quotes another content than the one that is held
     │   ├── StaleClaim          the decision was made under an earlier claim
-    │   └── NoNextLevel         there is no further level to escalate to
+    │   ├── NoNextLevel         there is no further level to escalate to
+    │   ├── CannotPause         the clock of this case cannot be stopped, or no longer
+    │   └── NotPaused           its clock runs
     ├── NotAllowed              this person may never do this (HTTP 403, exit 1)
+    │   └── ConflictOfInterest  the case is about their own request
     ├── Invalid                 the command itself is wrong (HTTP 422, exit 2)
     │   ├── NoteRequired
     │   ├── CategoryRequired
@@ -75,8 +78,20 @@ class NoNextLevel(Refused):
     code = "no_next_level"
 
 
+class CannotPause(Refused):
+    code = "cannot_pause"
+
+
+class NotPaused(Refused):
+    code = "not_paused"
+
+
 class NotAllowed(EscalationError):
     code = "not_allowed"
+
+
+class ConflictOfInterest(NotAllowed):
+    code = "conflict_of_interest"
 
 
 class Invalid(EscalationError):

@@ -9,6 +9,7 @@ from escalations.case import Case, End, Hold, Status
 from escalations.commands import Actor
 from escalations.events import Event, EventType
 from escalations.routes import Leg, LegReason, Route
+from escalations.sla import SlaTerms
 
 Moved = tuple[Case, tuple[Event, ...]]
 
@@ -21,7 +22,7 @@ def emit(case: Case, kind: EventType, now: datetime, actor: Actor, **data: str |
 
 def take(case: Case, login: str, now: datetime, kind: EventType, actor: Actor, **data: str | None) -> Moved:
     """The case becomes `login`'s, under a new claim epoch: decisions made under an older one are stale."""
-    lease = case.opening.sla.claim_lease
+    lease = case.terms.claim_lease
     assigned = kind is EventType.ASSIGNED
     hold = Hold(login, now, now + lease if lease else None, assigned)
     case = replace(
@@ -73,7 +74,34 @@ def reroute(
     return case, events + assigned
 
 
+def unpause(case: Case, now: datetime) -> Case:
+    """The clock goes on, from now at the latest."""
+    if not case.paused:
+        return case
+    start, planned = case.pauses[-1]
+    end = min(max(now, start), planned)
+    sla = shift_limit(case.sla, planned, end) if case.sla else None
+    return replace(case, paused=False, pauses=(*case.pauses[:-1], (start, end)), sla=sla)
+
+
+def shift_limit(terms: SlaTerms, before: datetime, after: datetime) -> SlaTerms:
+    """The terms with as much open time from `after` to their latest deadline as there was from `before`: a pause moves
+    that one too."""
+    limit = terms.due_no_later_than
+    if limit is None or limit < before:
+        return terms
+    left = terms.counted.between(before, limit)
+    return replace(terms, due_no_later_than=terms.counted.add(after, left))
+
+
+def resume(case: Case, now: datetime, actor: Actor) -> Moved:
+    """The clock of a paused case goes on, on the record."""
+    case = unpause(case, now)
+    return emit(case, EventType.RESUMED, now, actor, due_at=case.due_at.isoformat())
+
+
 def close(case: Case, end: End, now: datetime) -> Case:
     """The last change. Nothing moves a closed case."""
+    case = unpause(case, now)
     status = Status.RESOLVED if end is End.RESOLVED else Status.EXPIRED
     return replace(case, status=status, end=end, ended_at=now, hold=None, wanted_route=None)

@@ -1,8 +1,8 @@
-"""Stripping stretches of text from a held completion, exactly as a reviewer marked them.
+"""Stripping stretches of text from a held answer, exactly as a reviewer marked them.
 
-A redaction's path is a JSON Pointer into the completion and its offsets are Unicode code points. Overlaps are
-refused: they would make the order of application matter. Tool arguments must still be JSON afterwards, or the
-consumer's program would receive something that no model could have said.
+A redaction's path is a JSON Pointer into the answer, whichever API it is of, and its offsets are Unicode code points.
+Overlaps are refused: they would make the order of application matter. Tool arguments must still be JSON afterwards, or
+the consumer's program would receive something that no model could have said.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from escalations.decisions import Redaction
 from escalations.errors import InvalidRedaction
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,39}\Z")
-_ARGUMENTS = re.compile(r"/arguments\Z")
+_ARGUMENTS = re.compile(r"(?:/function|/function_call|\A/output/\d+)/arguments\Z")
+_INPUT = re.compile(r"/(?:input|arguments|parameters)(?:/|\Z)")
 
 
 def redact(completion: dict[str, Any], redactions: Sequence[Redaction]) -> dict[str, Any]:
-    """The completion with every redaction applied; the original is left alone. Raises InvalidRedaction.
+    """The answer with every redaction applied; the original is left alone. Raises InvalidRedaction.
 
-    Token log-probabilities are dropped from the result: they spell the text that was stripped.
+    What would spell the stripped text once more is dropped from the result, such as token log-probabilities.
     """
     if not redactions:
         raise InvalidRedaction("redact_and_allow needs at least one redaction", field="redactions")
@@ -34,8 +35,8 @@ def redact(completion: dict[str, Any], redactions: Sequence[Redaction]) -> dict[
         by_path[redaction.path].append(redaction)
     for path, spans in by_path.items():
         holder, key = _find(released, path)
-        holder[key] = _strip(path, holder[key], spans)
-    _drop_logprobs(released)
+        holder[key] = _strip(path, str(holder[key]), spans)
+    drop_repetitions(released)
     return released
 
 
@@ -56,15 +57,20 @@ def _strip(path: str, text: str, spans: Iterable[Redaction]) -> str:
         pieces += [text[done : span.start], f"[{span.label}]"]
         done = span.end
     stripped = "".join(pieces) + text[done:]
-    if _ARGUMENTS.search(path):
-        try:
-            json.loads(stripped)
-        except ValueError:
-            raise InvalidRedaction(
-                f"{path}: after this redaction the tool arguments are no longer JSON; mark text inside one string",
-                field="redactions",
-            ) from None
+    if _ARGUMENTS.search(path) and _is_json(text) and not _is_json(stripped):
+        raise InvalidRedaction(
+            f"{path}: after this redaction the tool arguments are no longer JSON; mark text inside one string",
+            field="redactions",
+        )
     return stripped
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _find(document: Any, path: str) -> tuple[Any, Any]:
@@ -84,12 +90,30 @@ def _find(document: Any, path: str) -> tuple[Any, Any]:
         else:
             raise InvalidRedaction(f"{path}: there is nothing at {raw!r} in the held answer", field="redactions")
         here = holder[key]
-    if not isinstance(here, str):
+    if not isinstance(here, str) and not _is_input_number(path, here):
         raise InvalidRedaction(f"{path}: that is not a text of the held answer", field="redactions")
     return holder, key
 
 
-def _drop_logprobs(completion: dict[str, Any]) -> None:
-    for choice in completion.get("choices") or ():
-        if isinstance(choice, dict) and choice.get("logprobs") is not None:
+def _is_input_number(path: str, value: Any) -> bool:
+    """Numbers in a tool's input can be marked like text; the label that takes their place is a string."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(_INPUT.search(path))
+
+
+def drop_repetitions(document: dict[str, Any]) -> None:
+    """Take out, in place, what repeats the text of an answer elsewhere in it: log-probabilities, speech, a summary."""
+    for choice in document.get("choices") or ():
+        if not isinstance(choice, dict):
+            continue
+        if choice.get("logprobs") is not None:
             choice["logprobs"] = None
+        message = choice.get("message")
+        audio = message.get("audio") if isinstance(message, dict) else None
+        if isinstance(audio, dict) and "data" in audio:
+            audio["data"] = ""
+    document.pop("output_text", None)
+    for item in document.get("output") or ():
+        content = item.get("content") if isinstance(item, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("logprobs"):
+                part["logprobs"] = []

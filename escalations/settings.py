@@ -17,105 +17,25 @@ One document in the seeds' form, with each part optional:
     notification_channels:
       legal-hook: {type: webhook, url: "https://…", secret_key_ref: {env: LEGAL_HOOK_SECRET}}
     decisions: {require_note_from: critical, categories: [false_positive, true_positive, policy_gap, other]}
+
+More of `sla` is in `sla_settings`; `calendars`, `schedules` and `assignment` are those of `operations_settings`.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from escalations.case import DecisionTerms
 from escalations.decisions import DEFAULT_CATEGORIES
-from escalations.durations import format_duration, parse_duration
+from escalations.operations_settings import AssignmentSettings, Calendars, Schedules, read_weekdays
+from escalations.parts import Names, Part, Zone, one_or_many
 from escalations.severity import Severity
-from escalations.sla import (
-    DEFAULT_AMBER,
-    DEFAULT_CLAIM_LEASE,
-    DEFAULT_EXPIRE_AFTER,
-    DEFAULT_TARGETS,
-    SlaTerms,
-)
+from escalations.sla_settings import SlaSettings
 
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(format_duration, return_type=str),
-]
-
-
-def _percent(value: Any) -> Any:
-    if isinstance(value, str) and re.fullmatch(r"\d{1,3}\s*%", value.strip()):
-        return int(value.strip().rstrip("%"))
-    if isinstance(value, float) and 0 < value < 1:
-        return round(value * 100)
-    return value
-
-
-Percent = Annotated[int, BeforeValidator(_percent), Field(ge=1, le=99)]
-
-
-class Part(BaseModel):
-    """Base of every block of settings: unknown keys are errors, for a typo must not switch a rule off."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class SlaSettings(Part):
-    """Targets per severity, and the clock's other lengths. `targets` may hold the four, or they stand beside it."""
-
-    critical: Duration = DEFAULT_TARGETS[Severity.CRITICAL]
-    high: Duration = DEFAULT_TARGETS[Severity.HIGH]
-    medium: Duration = DEFAULT_TARGETS[Severity.MEDIUM]
-    low: Duration = DEFAULT_TARGETS[Severity.LOW]
-    amber_at_remaining: Percent = DEFAULT_AMBER
-    expire_after: Duration = DEFAULT_EXPIRE_AFTER
-    claim_lease: Duration | None = DEFAULT_CLAIM_LEASE
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lift_targets(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("targets"), dict):
-            rest = {key: value for key, value in data.items() if key != "targets"}
-            return {**data["targets"], **rest}
-        return data
-
-    @field_validator("claim_lease", mode="before")
-    @classmethod
-    def _off(cls, value: Any) -> Any:
-        return None if value in ("off", "never", False) else value
-
-    def terms(self, severity: Severity, settings_version: int) -> SlaTerms:
-        return SlaTerms(
-            target=getattr(self, severity.value),
-            amber_at_remaining=self.amber_at_remaining,
-            expire_after=self.expire_after,
-            claim_lease=self.claim_lease,
-            settings_version=settings_version,
-        )
-
-
-def _known_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"{value!r} is not a time zone; write for example Europe/Berlin") from None
-    return value
-
-
-Zone = Annotated[str, AfterValidator(_known_zone)]
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 
 
@@ -136,25 +56,30 @@ class BusinessHours(Part):
     zone: Zone = "UTC"
 
 
-def _one_or_many(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+def _weekdays(written: tuple[str, ...]) -> tuple[str, ...]:
+    for days in written:
+        read_weekdays(days)
+    return written
 
 
 class Match(Part):
     """When a rule fires: every criterion that is given must hold. A list means any of its members.
 
-    `policy_rule` names a policy (`human-oversight`), or what it found (`legal_opinions`), or both joined by a dot.
-    `team` is the originating team, that of the consumer. `any: true` always matches.
+    `policy_rule` names a policy (`human-oversight`), or what it found (`legal_opinions`), or both joined by a dot;
+    `category` is what it found. `team` is the originating team, that of the consumer. A `*` in `model` stands for
+    anything. `weekday` (`mon`, `mon-fri`) is that of the zone of `business_hours`. `any: true` always matches.
     """
 
     any: Literal[True] | None = None
     policy_rule: Names | None = None
-    severity: Annotated[tuple[Severity, ...], BeforeValidator(_one_or_many)] | None = None
+    severity: Annotated[tuple[Severity, ...], BeforeValidator(one_or_many)] | None = None
     team: Names | None = None
     consumer_group: Names | None = None
+    category: Names | None = None
+    consumer: Names | None = None
+    provider: Names | None = None
+    model: Names | None = None
+    weekday: Annotated[Names, AfterValidator(_weekdays)] | None = None
     time_of_day: Literal["inside_business_hours", "outside_business_hours"] | TimeOfDay | None = None
 
     @field_validator("time_of_day", mode="before")
@@ -182,8 +107,8 @@ class Rule(Part):
     @classmethod
     def _destination(cls, value: str) -> str:
         kind, found, rest = value.partition(":")
-        if found and (kind not in ("team", "user") or not rest):
-            raise ValueError("route_to is `team:NAME`, a login or an e-mail address")
+        if found and (kind not in ("team", "user", "schedule") or not rest):
+            raise ValueError("route_to is `team:NAME`, `schedule:NAME`, a login or an e-mail address")
         return value
 
     @property
@@ -218,6 +143,10 @@ class SecretReference(Part):
         return self
 
 
+SLACK_CHANNEL = r"^(#[\w.-]{1,80}|[CGD][A-Z0-9]{8,})$"
+ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
+
+
 class WebhookChannel(Part):
     """A receiver of signed webhooks (Standard Webhooks 1.0.0); the secret is `whsec_` and base64."""
 
@@ -232,7 +161,72 @@ class LogChannel(Part):
     type: Literal["log"]
 
 
-Channel = Annotated[WebhookChannel | LogChannel, Field(discriminator="type")]
+class SlackChannel(Part):
+    """Cards in Slack. `channel` is their home unless a rule names another: an id (`C0123456789`) or a `#name`.
+
+    `interactive: true` makes the claim button act; Slack must then be told where its clicks go.
+    """
+
+    type: Literal["slack"]
+    token_ref: SecretReference
+    channel: Annotated[str, Field(pattern=SLACK_CHANNEL)] | None = None
+    interactive: bool = False
+
+
+Address = Annotated[str, Field(pattern=ADDRESS, max_length=254)]
+
+
+class EmailChannel(Part):
+    """Mail through an SMTP server. Without `to` it goes to the person, or to the members of the team, that a case is
+    routed to."""
+
+    type: Literal["email"]
+    host: Annotated[str, Field(min_length=1, max_length=253)]
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    ca_file: str | None = None
+    username: str | None = None
+    password_ref: SecretReference | None = None
+    sender: Annotated[Address, Field(alias="from")]
+    to: Annotated[tuple[Address, ...], BeforeValidator(one_or_many), Field(max_length=50)] = ()
+
+    @model_validator(mode="after")
+    def _password_is_kept(self) -> EmailChannel:
+        if (self.username is None) != (self.password_ref is None):
+            raise ValueError("username and password_ref belong together")
+        if self.username is not None and self.tls == "none":
+            raise ValueError("a password is never sent without TLS; set tls to starttls or implicit")
+        return self
+
+
+class PagerDutyChannel(Part):
+    """An Events API v2 integration of one PagerDuty service; `region` is that of the account."""
+
+    type: Literal["pagerduty"]
+    routing_key_ref: SecretReference
+    region: Literal["us", "eu"] = "us"
+
+
+Channel = Annotated[
+    WebhookChannel | LogChannel | SlackChannel | EmailChannel | PagerDutyChannel, Field(discriminator="type")
+]
+
+
+def find_channel(channels: Mapping[str, Channel], written: str) -> tuple[Channel | None, str | None]:
+    """What a rule's `notification_channel` means: its settings, and the destination that it names beside them.
+
+    `NAME` and `kind:NAME` are an entry of `notification_channels`; `slack:#channel` and `email:address` are the entry
+    `slack` or `email` with another destination.
+    """
+    kind, _, rest = written.partition(":")
+    if (named := channels.get(rest or kind)) is not None:
+        return named, None
+    match channels.get(kind):
+        case SlackChannel() as slack if re.fullmatch(SLACK_CHANNEL, rest):
+            return slack, rest
+        case EmailChannel() as email if re.fullmatch(ADDRESS, rest):
+            return email, rest
+    return None, None
 
 
 class DecisionSettings(Part):
@@ -263,5 +257,8 @@ class EscalationSettings(Part):
     escalation_routing: RoutingSettings = RoutingSettings()
     business_hours: BusinessHours = BusinessHours()
     notification_channels: dict[str, Channel] = Field(default_factory=dict)
+    calendars: Calendars = Field(default_factory=dict)
+    schedules: Schedules = Field(default_factory=dict)
+    assignment: AssignmentSettings = AssignmentSettings()
     decisions: DecisionSettings = DecisionSettings()
     unverified_signals: bool = False

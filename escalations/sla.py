@@ -1,17 +1,20 @@
 """The clock of a case: its terms, fixed when it opens, and the instants that follow from them.
 
-Definitions: the deadline is creation plus target; a case turns amber when half (a setting) of its target remains;
-a breach happens at the deadline, is recorded once and stays even if the case is resolved later; reassignment,
-escalating further and unclaiming neither stop nor reset the clock. A case resolved exactly at its deadline met it.
+Definitions: the deadline is creation plus target, in open time outside pauses; a case turns amber when half (a
+setting) of its target remains; a breach happens at the deadline, is recorded once and stays even if the case is
+resolved later; reassignment, escalating further and unclaiming neither stop nor reset the clock. A case resolved
+exactly at its deadline met it. Expiry counts every hour of the wall clock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from escalations.severity import Severity
+from escalations.windows import ALWAYS, OpenTime, Window
 
 DEFAULT_TARGETS = {
     Severity.CRITICAL: timedelta(minutes=15),
@@ -20,8 +23,11 @@ DEFAULT_TARGETS = {
     Severity.LOW: timedelta(hours=24),
 }
 DEFAULT_AMBER = 50
+DEFAULT_REMINDERS = (50, 10)
 DEFAULT_EXPIRE_AFTER = timedelta(days=7)
 DEFAULT_CLAIM_LEASE = timedelta(hours=1)
+LEASE_WARNING = 80
+"""Percent of a claim's lease that are gone when its holder is warned."""
 
 
 class SlaState(StrEnum):
@@ -31,12 +37,22 @@ class SlaState(StrEnum):
     PAUSED = "paused"
 
 
+Targets = tuple[Severity, timedelta, timedelta | None]
+"""What a severity is held to: the target of its decision, and that of its first claim, None where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class SlaTerms:
     """What a case is held to. It keeps these however settings change later.
 
     `amber_at_remaining` is a percentage of the target; `claim_lease` is how long a claim lasts without a sign of
     life from its holder, None for ever; `settings_version` names the settings that the terms were read from.
+
+    `open_time` is the calendar as frozen at opening, None for around the clock. `claim_target` is until when somebody
+    should have claimed it. Reminders come when `notify_at_remaining` percent of the target remain, in falling order.
+    `max_pause` is how long all pauses together may last, None for no pause at all. `by_severity` holds the targets of
+    every severity, for when it changes. No deadline is later than `due_no_later_than`. The holder is warned when
+    `warn_at_lease` percent of the lease are gone without a sign of life, None for never.
     """
 
     target: timedelta
@@ -44,20 +60,48 @@ class SlaTerms:
     expire_after: timedelta = DEFAULT_EXPIRE_AFTER
     claim_lease: timedelta | None = DEFAULT_CLAIM_LEASE
     settings_version: int = 0
+    open_time: OpenTime | None = None
+    claim_target: timedelta | None = None
+    notify_at_remaining: tuple[int, ...] = ()
+    max_pause: timedelta | None = None
+    by_severity: tuple[Targets, ...] = ()
+    due_no_later_than: datetime | None = None
+    warn_at_lease: int | None = None
 
-    def due_at(self, created_at: datetime) -> datetime:
-        return created_at + self.target
+    @property
+    def counted(self) -> OpenTime:
+        """The time that counts."""
+        return self.open_time or ALWAYS
 
-    def amber_at(self, created_at: datetime) -> datetime:
-        return created_at + self.target * (100 - self.amber_at_remaining) / 100
+    def due_at(self, created_at: datetime, pauses: Sequence[Window] = ()) -> datetime:
+        due = self.counted.add(created_at, self.target, pauses)
+        return due if self.due_no_later_than is None else min(due, self.due_no_later_than)
+
+    def at_remaining(self, percent: int, created_at: datetime, pauses: Sequence[Window] = ()) -> datetime:
+        """When so much of the target remains; the deadline itself where another one comes before that."""
+        at = self.counted.add(created_at, self.target * (100 - percent) / 100, pauses)
+        return min(at, self.due_at(created_at, pauses))
+
+    def amber_at(self, created_at: datetime, pauses: Sequence[Window] = ()) -> datetime:
+        return self.at_remaining(self.amber_at_remaining, created_at, pauses)
+
+    def claim_due_at(self, created_at: datetime, pauses: Sequence[Window] = ()) -> datetime | None:
+        """Until when somebody should have claimed it; None where that is not asked for."""
+        return None if self.claim_target is None else self.counted.add(created_at, self.claim_target, pauses)
 
     def expires_at(self, created_at: datetime) -> datetime:
         return created_at + self.expire_after
 
 
 class AlarmKind(StrEnum):
+    """In the order in which alarms of one instant ring."""
+
+    RESUME = "resume"
     AMBER = "amber"
+    REMIND = "remind"
+    CLAIM_DUE = "claim_due"
     BREACH = "breach"
+    LEASE_WARNING = "lease_warning"
     LEASE = "lease"
     EXPIRE = "expire"
 

@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escalations.case import Case, End, Status
-from escalations.commands import Actor
-from escalations.errors import AlreadyClaimed, AlreadyExpired, AlreadyResolved, NotClaimed, NotHolder
+from escalations.commands import Actor, ActorKind
+from escalations.errors import (
+    AlreadyClaimed,
+    AlreadyExpired,
+    AlreadyResolved,
+    ConflictOfInterest,
+    NotClaimed,
+    NotHolder,
+)
 from escalations.views import View
+
+_OPEN_TO_REQUESTERS = frozenset({"comment", "withdraw", "recompute"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,7 @@ class Standing:
     reviewer: str | None
     holder: str | None
     since: datetime | None
+    requester: str | None = None
 
 
 def standing_of(case: Case) -> Standing:
@@ -31,12 +41,39 @@ def standing_of(case: Case) -> Standing:
         decision.reviewer if decision else None,
         hold.login if hold else None,
         hold.since if hold else None,
+        case.requester,
     )
 
 
 def standing_of_view(view: View) -> Standing:
     holder = view.assignee if view.status is Status.CLAIMED else None
-    return Standing(view.end, view.ended_at, view.resolution, view.reviewer, holder, view.claimed_at)
+    return Standing(view.end, view.ended_at, view.resolution, view.reviewer, holder, view.claimed_at, view.requester)
+
+
+def is_requester(standing: Standing, login: str | None) -> bool:
+    """Whether it is their own request. A login in other letters is still theirs."""
+    return login is not None and standing.requester is not None and login.lower() == standing.requester.lower()
+
+
+def check_apart(standing: Standing, actor: Actor, operation: str) -> None:
+    """Raises ConflictOfInterest for the requester, whatever their roles: they may comment and withdraw, no more.
+
+    Holding every case to other terms (`recompute`) is no choice about this one.
+    """
+    if operation in _OPEN_TO_REQUESTERS or actor.kind is ActorKind.SYSTEM or not is_requester(standing, actor.login):
+        return
+    raise ConflictOfInterest(
+        f"{actor.login} made the request that this escalation is about, so somebody else has to review it",
+        operation=operation,
+    )
+
+
+def check_no_gift(standing: Standing, login: str | None) -> None:
+    """Raises ConflictOfInterest when the case would become the requester's."""
+    if is_requester(standing, login):
+        raise ConflictOfInterest(
+            f"{login} made the request that this escalation is about; give it to somebody else", assignee=login
+        )
 
 
 def check_open(standing: Standing) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from escalations.amending import amend
 from escalations.case import Case, Decision, End, Opening, Status, WantedRoute
 from escalations.clock import ring
 from escalations.commands import (
@@ -24,13 +25,18 @@ from escalations.commands import (
     Comment,
     EscalateFurther,
     Extend,
+    Recompute,
     Resolve,
+    Resume,
     Role,
     Routed,
+    SetSeverity,
     Unclaim,
+    WaitOnRequester,
     Withdraw,
 )
 from escalations.decisions import DEFAULT_CATEGORY, SHORTEST_NOTE, Resolution
+from escalations.durations import format_duration
 from escalations.errors import (
     CategoryRequired,
     EscalationError,
@@ -41,11 +47,19 @@ from escalations.errors import (
     StaleContent,
     UnknownCategory,
 )
-from escalations.events import EventType
-from escalations.moves import Moved, close, emit, free, reroute, take
+from escalations.events import Event, EventType
+from escalations.moves import Moved, close, emit, free, reroute, resume, take
 from escalations.routes import Leg, LegReason
 from escalations.sla import Alarm, SlaState
-from escalations.standing import check_free, check_held, check_open, standing_of
+from escalations.standing import (
+    check_apart,
+    check_free,
+    check_held,
+    check_no_gift,
+    check_open,
+    is_requester,
+    standing_of,
+)
 
 LONGEST_EXTENSION = timedelta(hours=24)
 MOST_REFUSALS = 100
@@ -82,8 +96,12 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         event_id=opening.event_id,
         content_digest=opening.content_digest,
         config_version=opening.config_version,
+        target=format_duration(opening.sla.target),
+        settings_version=opening.sla.settings_version,
+        calendar=opening.sla.open_time.calendar if opening.sla.open_time else None,
+        due_at=case.due_at.isoformat(),
     )
-    if route.user is None:
+    if route.user is None or is_requester(standing_of(case), route.user):
         return case, events
     case, assigned = take(case, route.user, now, EventType.ASSIGNED, SYSTEM)
     return case, events + assigned
@@ -100,7 +118,9 @@ def step(case: Case, happening: Command | Alarm | Routed, now: datetime) -> Move
         case Routed():
             return _routed(case, happening, now)
     _permit(case, happening)
-    check_open(standing_of(case))
+    standing = standing_of(case)
+    check_open(standing)
+    check_apart(standing, happening.actor, happening.operation)
     match happening:
         case Claim(actor):
             return _claim(case, actor, now)
@@ -114,8 +134,10 @@ def step(case: Case, happening: Command | Alarm | Routed, now: datetime) -> Move
             return _assign(case, happening, now)
         case Extend():
             return _extend(case, happening, now)
-        case Comment(actor, digest):
-            return emit(_renew(case, actor, now), EventType.COMMENTED, now, actor, text_digest=digest)
+        case Comment():
+            return _comment(case, happening, now)
+        case WaitOnRequester() | Resume() | SetSeverity() | Recompute():
+            return amend(case, happening, now)
         case Withdraw(actor):
             digest = case.opening.content_digest
             return emit(close(case, End.WITHDRAWN, now), EventType.WITHDRAWN, now, actor, content_digest=digest)
@@ -157,7 +179,9 @@ def _claim(case: Case, actor: Actor, now: datetime) -> Moved:
     check_free(standing_of(case), actor)
     if case.hold is not None:
         return case, ()
-    return take(case, actor.login, now, EventType.CLAIMED, actor)
+    case, resumed = _going_on(case, actor, now)
+    case, events = take(case, actor.login, now, EventType.CLAIMED, actor)
+    return case, resumed + events
 
 
 def _unclaim(case: Case, actor: Actor, now: datetime) -> Moved:
@@ -186,8 +210,9 @@ def _resolve(case: Case, command: Resolve, now: datetime) -> Moved:
         redactions=command.redactions,
         follow_ups=command.follow_ups,
     )
+    case, resumed = _going_on(case, command.actor, now)
     case = replace(close(case, End.RESOLVED, now), decision=decision)
-    return emit(
+    case, events = emit(
         case,
         EventType.RESOLVED,
         now,
@@ -203,11 +228,12 @@ def _resolve(case: Case, command: Resolve, now: datetime) -> Moved:
         resolution_time_seconds=round((now - case.created_at).total_seconds()),
         claim_epoch=case.claim_epoch,
     )
+    return case, resumed + events
 
 
 def _category(case: Case, command: Resolve) -> str:
     """The category, and with it a note, as the setting of this case's opening demands them."""
-    terms, severity = case.opening.decisions, case.opening.severity
+    terms, severity = case.opening.decisions, case.severity
     category = command.category or DEFAULT_CATEGORY
     known = ", ".join(terms.categories)
     if category not in terms.categories:
@@ -242,6 +268,7 @@ def _escalate(case: Case, command: EscalateFurther, now: datetime) -> Moved:
     if case.hold is not None:
         check_held(standing_of(case), command.actor, leads_too=True)
     if command.route is not None:
+        check_no_gift(standing_of(case), command.route.user)
         kind = EventType.ESCALATED
         note = command.note_digest
         return reroute(case, command.route, LegReason.ESCALATED, now, command.actor, kind, note_digest=note)
@@ -261,6 +288,7 @@ def _assign(case: Case, command: Assign, now: datetime) -> Moved:
     actor = command.actor
     if not actor.leads:
         check_held(standing_of(case), actor)
+    check_no_gift(standing_of(case), command.assignee)
     if case.hold and case.hold.login == command.assignee:
         return case, ()
     return take(case, command.assignee, now, EventType.ASSIGNED, actor, note_digest=command.note_digest)
@@ -271,27 +299,41 @@ def _extend(case: Case, command: Extend, now: datetime) -> Moved:
     assert case.hold is not None
     if case.hold.lease_until is None:
         raise Invalid("claims have no lease here; there is nothing to extend", field="by")
-    by = command.by or case.opening.sla.claim_lease or LONGEST_EXTENSION
+    by = command.by or case.terms.claim_lease or LONGEST_EXTENSION
     if by > LONGEST_EXTENSION:
         raise Invalid("a claim can be extended by 24 hours at most", field="by")
     until = max(now + by, case.hold.lease_until)
-    case = replace(case, hold=replace(case.hold, lease_until=until))
+    case = replace(case, hold=replace(case.hold, lease_until=until, warned=False))
     return emit(case, EventType.EXTENDED, now, command.actor, lease_until=until.isoformat())
+
+
+def _comment(case: Case, command: Comment, now: datetime) -> Moved:
+    actor = command.actor
+    resumed: tuple[Event, ...] = ()
+    if case.hold is not None and case.hold.login == actor.login:
+        case, resumed = _going_on(case, actor, now)
+    case, events = emit(_renew(case, actor, now), EventType.COMMENTED, now, actor, text_digest=command.text_digest)
+    return case, resumed + events
+
+
+def _going_on(case: Case, actor: Actor, now: datetime) -> Moved:
+    """Whoever works on a case does not wait for anybody."""
+    return resume(case, now, actor) if case.paused else (case, ())
 
 
 def _renew(case: Case, actor: Actor, now: datetime) -> Case:
     """A sign of life from the holder."""
-    lease = case.opening.sla.claim_lease
+    lease = case.terms.claim_lease
     if case.hold is None or case.hold.login != actor.login or lease is None or case.hold.lease_until is None:
         return case
-    return replace(case, hold=replace(case.hold, lease_until=max(case.hold.lease_until, now + lease)))
+    return replace(case, hold=replace(case.hold, lease_until=max(case.hold.lease_until, now + lease), warned=False))
 
 
 def _routed(case: Case, routed: Routed, now: datetime) -> Moved:
     wanted = case.wanted_route
     if wanted is None or case.closed:
         return case, ()
-    if routed.route is not None:
+    if routed.route is not None and not is_requester(standing_of(case), routed.route.user):
         return reroute(case, routed.route, wanted.reason, now, SYSTEM, EventType.REASSIGNED)
     case = replace(case, wanted_route=None)
     return emit(case, EventType.UNROUTED, now, SYSTEM, reason=wanted.reason.value, route=case.route.destination)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escalations.case import Case, End, Status
+from escalations.facts import Facts
 from escalations.routes import Route
 from escalations.severity import Severity
 from escalations.sla import SlaState
+from escalations.windows import OpenTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class View:
 
     `version` grows with every event: a view with a higher one is newer. Times are UTC. `team` is the team whose
     queue it is in, None when it was routed to a person. `resolution_time_seconds` counts from creation.
+    `paused_until` is set while its clock stands still; `open_time` is the calendar that it keeps, None for around the
+    clock. `requester` may have no part in the review.
     """
 
     escalation_id: str
@@ -61,6 +65,25 @@ class View:
     note_digest: str | None
     released_digest: str | None
     resolution_time_seconds: int | None
+    paused_until: datetime | None = None
+    claim_due_at: datetime | None = None
+    open_time: OpenTime | None = None
+    requester: str | None = None
+
+
+def facts_of(view: View) -> Facts:
+    """The case as settings ask about it: as severe as it is now."""
+    return Facts(
+        policy_rule=view.policy_rule,
+        reason_code=view.reason_code,
+        severity=view.severity,
+        team=view.consumer_team,
+        consumer_group=view.consumer_group,
+        requester=view.requester,
+        consumer=view.consumer,
+        provider=view.provider,
+        model=view.model,
+    )
 
 
 def view_of(case: Case) -> View:
@@ -71,8 +94,8 @@ def view_of(case: Case) -> View:
         tenant=opening.tenant,
         version=case.version,
         status=case.status,
-        sla_state=case.sla_state,
-        severity=opening.severity,
+        sla_state=SlaState.PAUSED if case.paused else case.sla_state,
+        severity=case.severity,
         policy_rule=opening.policy_rule,
         reason_code=opening.reason_code,
         created_at=case.created_at,
@@ -111,4 +134,8 @@ def view_of(case: Case) -> View:
         resolution_time_seconds=(
             round((decision.at - case.created_at).total_seconds()) if decision is not None else None
         ),
+        paused_until=case.pauses[-1][1] if case.paused else None,
+        claim_due_at=case.claim_due_at,
+        open_time=case.terms.open_time,
+        requester=case.requester,
     )

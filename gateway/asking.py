@@ -2,97 +2,130 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from gateway.errors import GatewayError, invalid
+from gateway.nesting import nests_deeper
+from gateway.surfaces import Surface
 
 LARGEST_BODY = 10 * 1024 * 1024
 DEEPEST_JSON = 64
 LONGEST_KEY = 255
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
-_NEVER_FROM_CLIENTS = frozenset({"base_url", "api_base", "api_key", "api_version"})
+SLOWEST_BODY_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request as the server gives it: headers by name in lower case, a body to be received, and its id."""
+
+    headers: Mapping[str, str]
+    receive: Receive
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request. `body` is what goes to the model; `canonical` the same request spelled in one way.
+    """One request. `body` is what goes to the model, `size` the number of bytes that it came in.
 
-    `retry` says that the client repeats itself; `read_timeout_s` is how long it waits for a byte, where it tells.
+    `retry` says that the client repeats itself; `read_timeout_s` is how long it waits for a byte, where it tells;
+    `respond_async` that it prefers a 202 to a wait (RFC 7240); `background` that it asks for nothing but a place where
+    the answer will be; `review` names the category for which the application itself demands a person.
     """
 
+    surface: Surface
     body: dict[str, Any]
-    canonical: bytes
+    size: int
     model: str
     stream: bool
     include_usage: bool
     idempotency_key: str | None
     retry: bool
     read_timeout_s: float | None
+    respond_async: bool = False
+    background: bool = False
+    review: str | None = None
+
+    def canonical(self) -> bytes:
+        """The same request spelled in one way."""
+        return orjson.dumps(self.body, option=orjson.OPT_SORT_KEYS)
 
 
-async def read_request(request: Request) -> Asked:
-    """Raises GatewayError."""
-    raw = await _read(request)
+class Once:
+    """A text that is made when it is first asked for: most requests pass without anybody asking for their digest."""
+
+    __slots__ = ("_found", "_make")
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+        self._found: str | None = None
+
+    def value(self) -> str:
+        if self._found is None:
+            self._found = self._make()
+        return self._found
+
+
+async def read_request(incoming: Incoming, surface: Surface) -> Asked:
+    """Raises GatewayError or, when the caller is gone, ClientDisconnect."""
+    headers = incoming.headers
+    raw = await _read(incoming)
     body = _parse(raw)
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise invalid("you must provide a model parameter", "model")
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise invalid("messages must be a list with at least one message", "messages")
-    for index, message in enumerate(messages):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise invalid("every message is an object with a role", f"messages[{index}]")
-        if not isinstance(message.get("content"), str | list | None):
-            raise invalid("content is a text or a list of parts", f"messages[{index}].content")
-    for name in _NEVER_FROM_CLIENTS.intersection(body):
-        raise invalid(f"{name} is the gateway's to set", name)
-    if not isinstance(body.get("stream"), bool | None):
-        raise invalid("stream is true or false", "stream")
-    options = body.get("stream_options")
-    key = request.headers.get("idempotency-key")
+    surface.check(body)
+    stream, include_usage = surface.options(body)
+    key = headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise invalid(f"an Idempotency-Key has 1 to {LONGEST_KEY} characters", "Idempotency-Key")
     return Asked(
+        surface=surface,
         body=body,
-        canonical=orjson.dumps(body, option=orjson.OPT_SORT_KEYS),
-        model=model,
-        stream=bool(body.get("stream")),
-        include_usage=isinstance(options, dict) and bool(options.get("include_usage")),
+        size=len(raw),
+        model=body.get("model") or surface.default_model or "",
+        stream=stream,
+        include_usage=include_usage,
         idempotency_key=key,
-        retry=_number(request.headers.get("x-stainless-retry-count")) > 0,
-        read_timeout_s=_number(request.headers.get("x-stainless-read-timeout")) or None,
+        retry=_number(headers.get("x-stainless-retry-count")) > 0,
+        read_timeout_s=_number(headers.get("x-stainless-read-timeout")) or None,
+        respond_async="respond-async" in headers.get("prefer", ""),
+        background=surface.name == "responses" and body.get("background") is True,
+        review=headers.get("x-kt-require-review"),
     )
 
 
-async def _read(request: Request) -> bytes:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+async def _read(incoming: Incoming) -> bytes:
+    kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise GatewayError(415, "unsupported_content_type", "send the body as application/json")
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if incoming.headers.get("content-encoding", "identity") != "identity":
         raise GatewayError(415, "unsupported_content_encoding", "send the body uncompressed")
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > LARGEST_BODY:
-            raise GatewayError(413, "request_too_large", f"the body is larger than {LARGEST_BODY} bytes")
-        pieces.append(piece)
+    pieces, size, more = [], 0, True
+    try:
+        async with asyncio.timeout(SLOWEST_BODY_S):
+            while more:
+                message = await incoming.receive()
+                if message["type"] != "http.request":
+                    raise ClientDisconnect
+                piece, more = message.get("body", b""), message.get("more_body", False)
+                size += len(piece)
+                if size > LARGEST_BODY:
+                    raise GatewayError(413, "request_too_large", f"the body is larger than {LARGEST_BODY} bytes")
+                pieces.append(piece)
+    except TimeoutError:
+        raise GatewayError(
+            408, "request_too_slow", f"the body did not come within {SLOWEST_BODY_S} s", retry=False
+        ) from None
     return b"".join(pieces)
 
 
 def _parse(raw: bytes) -> dict[str, Any]:
-    depth = 0
-    if raw.count(b"[") + raw.count(b"{") > DEEPEST_JSON:
-        for token in _BRACKETS.finditer(raw):
-            mark = token[0][:1]
-            depth += (mark in b"[{") - (mark in b"]}")
-            if depth > DEEPEST_JSON:
-                raise invalid(f"the body nests deeper than {DEEPEST_JSON} levels", code="too_deep")
+    if nests_deeper(raw, DEEPEST_JSON):
+        raise invalid(f"the body nests deeper than {DEEPEST_JSON} levels", code="too_deep")
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as fault:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from activities.opening import NotOpened
@@ -21,14 +20,37 @@ from store.holds import HeldRequest, HoldState, attach_retry, find_by_key
 from vault.envelopes import VaultError
 
 Result = Released | Held
-_Identity = tuple[str, str]
+_Identity = tuple[str, str | None]
 
 
-@dataclass(slots=True)
 class _Running:
-    task: asyncio.Task[Result]
-    request_digest: str
-    joined: int = 0
+    """An attempt that is under way, and a future of its result once somebody joins it."""
+
+    __slots__ = ("_result", "call", "joined")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.joined = 0
+        self._result: asyncio.Future[Result] | None = None
+
+    def join(self) -> asyncio.Future[Result]:
+        self.joined += 1
+        if self._result is None:
+            self._result = asyncio.get_running_loop().create_future()
+        return self._result
+
+    def ended(self, result: Result) -> None:
+        if self._result is not None:
+            self._result.set_result(result)
+
+    def failed(self, fault: BaseException) -> None:
+        if self._result is None:
+            return
+        if isinstance(fault, Exception):
+            self._result.set_exception(fault)
+            self._result.exception()  # those who joined may be gone; an error that nobody awaits is no news
+        else:
+            self._result.cancel()
 
 
 class Attempts:
@@ -39,7 +61,8 @@ class Attempts:
     async def result(self, call: Call, work: Callable[[Call], Awaitable[Result]]) -> Result:
         """The result of this request: of its own work, or of the attempt that it repeats. Raises GatewayError.
 
-        The work goes on when the caller goes away: its retry will ask for the result.
+        The work goes on when the caller goes away, because the server tells of that and cancels nothing: a retry will
+        ask for the result. Who runs this in a task that may be cancelled must shield it.
         """
         if call.key_digest is not None or call.asked.retry:
             joined = self._join(call)
@@ -51,36 +74,35 @@ class Attempts:
             joined = self._join(call)
             if joined is not None:
                 return await asyncio.shield(joined)
-        return await asyncio.shield(self._begin(call, work))
+        return await self._work(call, work)
 
-    def _begin(self, call: Call, work: Callable[[Call], Awaitable[Result]]) -> asyncio.Task[Result]:
-        async def run() -> Result:
-            return await work(call)
-
-        running = _Running(asyncio.create_task(run()), call.request_digest)
-        identity = self._identity(call)
-        self._running.setdefault(identity, []).append(running)
-
-        def done(task: asyncio.Task[Result]) -> None:
-            siblings = self._running.get(identity, [])
+    async def _work(self, call: Call, work: Callable[[Call], Awaitable[Result]]) -> Result:
+        identity, running = self._identity(call), _Running(call)
+        siblings = self._running.setdefault(identity, [])
+        siblings.append(running)
+        try:
+            result = await work(call)
+        except BaseException as fault:
+            running.failed(fault)
+            raise
+        else:
+            running.ended(result)
+            return result
+        finally:
             siblings.remove(running)
             if not siblings:
-                self._running.pop(identity, None)
-            if not task.cancelled():
-                task.exception()  # the caller may be gone; an error that nobody awaits is no news
+                del self._running[identity]
 
-        running.task.add_done_callback(done)
-        return running.task
-
-    def _join(self, call: Call) -> asyncio.Task[Result] | None:
+    def _join(self, call: Call) -> asyncio.Future[Result] | None:
         siblings = self._running.get(self._identity(call), [])
+        if call.key_digest is None:
+            siblings = [running for running in siblings if _repeats(call, running.call)]
         if not siblings:
             return None
         chosen = min(siblings, key=lambda running: running.joined)
-        if chosen.request_digest != call.request_digest:
+        if chosen.call.request_digest != call.request_digest:
             raise _key_reused()
-        chosen.joined += 1
-        return chosen.task
+        return chosen.join()
 
     async def _attach(self, call: Call) -> Held | None:
         """The hold that an earlier attempt left, here or on another gateway."""
@@ -109,7 +131,12 @@ class Attempts:
 
     @staticmethod
     def _identity(call: Call) -> _Identity:
-        return call.consumer.login, f"key:{call.key_digest}" if call.key_digest else f"body:{call.request_digest}"
+        return call.consumer.login, call.key_digest
+
+
+def _repeats(call: Call, earlier: Call) -> bool:
+    """Whether they ask for the same. Digests cost more than looking, and bodies that differ do so early."""
+    return earlier.asked.body == call.asked.body and earlier.request_digest == call.request_digest
 
 
 def _key_reused() -> GatewayError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from gateway.errors import GatewayError
@@ -25,15 +26,17 @@ class Consumers:
         self._anonymous = consumer_principal(tenant, "none", nobody)
         self._known: dict[str, tuple[float, Principal | None]] = {}
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        """Raises GatewayError: 401 without a valid key, 503 when the store is away."""
-        scheme, _, key = (authorization or "").partition(" ")
-        key = key.strip()
-        if scheme.lower() != "bearer" or not key.startswith("kt_"):
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """Raises GatewayError: 401 without a valid key, 503 when the store is away.
+
+        The key is a bearer token, or stands where Anthropic's (`x-api-key`) and Azure's (`api-key`) clients put it.
+        """
+        key = _key(headers)
+        if not key.startswith("kt_"):
             if self._require_key:
                 raise _unauthenticated("this gateway needs an API key; ask an admin for `kt token create --consumer …`")
             return self._anonymous
-        principal = await self._find(key) if well_formed(key) else None
+        principal = await self._find(key)
         if principal is None or principal.consumer is None:
             raise _unauthenticated("this API key is not valid for the gateway")
         return principal
@@ -43,6 +46,8 @@ class Consumers:
         known = self._known.get(hashed)
         if known is not None and now - known[0] < REMEMBERED_S:
             return known[1]
+        if known is None and not well_formed(key):
+            return None
         try:
             async with self._database.read() as connection:
                 principal = await find_principal(connection, hashed, datetime.now(UTC))
@@ -56,6 +61,13 @@ class Consumers:
             self._known.clear()
         self._known[hashed] = (now, principal)
         return principal
+
+
+def _key(headers: Mapping[str, str]) -> str:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and key.strip():
+        return key.strip()
+    return headers.get("x-api-key") or headers.get("api-key") or ""
 
 
 def _unauthenticated(message: str) -> GatewayError:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -19,30 +21,35 @@ import orjson
 from activities.opening import NotOpened, Proposal, new_id
 from escalations.routes import Chooser
 from escalations.routing import Preset
-from gateway.asking import Asked
+from gateway.asking import Asked, Once
 from gateway.errors import GatewayError, unavailable
+from gateway.limits import too_many_held
+from gateway.rules import Rules
 from gateway.services import Services
 from ledger.entries import Draft
-from policies.chain import Finding, Screened, Verdict
-from policies.config import Target
+from policies.chain import Finding, Screened, Verdict, Who
+from policies.config import OVERSIGHT_CATEGORIES
+from policies.targets import Target
 from store.database import StoreUnavailable
 from store.events import GovernedEvent
+from store.holds import count_waiting
 from store.tokens import Principal
 from vault.envelopes import VaultError
 
 _logger = logging.getLogger("keeptrusts.gateway")
-
-COMPLETIONS = "/chat/completions"
+LOOKED_AT_INLINE = 8 * 1024
+"""Bytes of text that the policies look at without leaving the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """An answer that may leave at once. `headers` are the model's own that callers may know."""
+    """An answer that may leave at once. `headers` are the model's own that callers may know; `upstream_s` it took."""
 
-    completion: dict[str, Any]
+    document: dict[str, Any]
     verdict: Verdict
     event_id: str
     headers: Mapping[str, str]
+    upstream_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +62,44 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request with who sent it and where it goes. `request_digest` and `key_digest` find it again for retries."""
+    """One request with who sent it, the rules that hold for them, and where it may go.
+
+    `fingerprint` and `key_digest` find it again for retries; `document_id`, where set, is the place where a
+    background answer will be, and becomes its id.
+    """
 
     asked: Asked
     consumer: Principal
-    target: Target
+    rules: Rules
+    candidates: tuple[Target, ...]
     request_id: str
-    request_digest: str
+    fingerprint: Once
     key_digest: str | None
     started: float
+    document_id: str | None = None
+
+    @property
+    def request_digest(self) -> str:
+        return self.fingerprint.value()
 
 
 class Governor:
     def __init__(self, services: Services) -> None:
         self._services = services
+        # More threads would not look at more: they share one interpreter with the event loop.
+        self._beside = ThreadPoolExecutor(2, "looking")
 
-    def screen(self, call: Call) -> Screened:
+    async def screen(self, call: Call) -> Screened:
         """The input policies."""
-        return self._services.chain.screen_request(call.asked.body)
+        look = partial(call.rules.chain.screen_request, call.asked.body, _who(call))
+        screened = await self._looked(look, call.asked.size)
+        return await call.rules.detectors.look(screened, "input", call.asked.body, _who(call))
+
+    async def _looked(self, look: Callable[[], Screened], size: int) -> Screened:
+        """A short text is looked at in less time than a thread takes to start; a long one must not stop the others."""
+        if size <= LOOKED_AT_INLINE:
+            return look()
+        return await asyncio.get_running_loop().run_in_executor(self._beside, look)
 
     async def refuse(self, call: Call, screened: Screened) -> GatewayError:
         """The error for a request that an input policy blocks; recorded before it is answered."""
@@ -86,29 +113,57 @@ class Governor:
 
     async def complete(self, call: Call) -> Released | Held:
         """The whole way of a request whose answer is looked at before it leaves. Raises GatewayError."""
-        asked = self.screen(call)
+        surface = call.asked.surface
+        asked = await self.screen(call)
         if asked.verdict is Verdict.BLOCKED:
             raise await self.refuse(call, asked)
-        wanted = {name: value for name, value in asked.document.items() if name not in ("stream", "stream_options")}
+        if call.rules.limits.held is not None and surface.holds:
+            await self._check_held(call)
+        wanted = surface.plain_request(asked.document)
         try:
-            endpoint = self._services.endpoints[call.target.id]
-            answer = await self._services.upstream.complete(endpoint, COMPLETIONS, wanted)
+            answer = await self._services.targets.ask(surface, call.candidates, call.asked.model, wanted)
         except GatewayError as fault:
             await self.record(self.event(call, asked.findings, None, None, upstream=fault.code))
             raise
-        said = self._services.chain.screen_answer(asked.document, answer.completion)
-        both = Screened(said.document, (*asked.findings, *said.findings))
-        usage = answer.completion.get("usage")
-        event = self.event(call, both.findings, both.verdict, both.cause, usage=usage)
+        document = answer.document
+        if call.document_id is not None:
+            document = {**document, "id": call.document_id, "background": True}
+        usage = surface.usage(document)
+        self._services.limiter.spend(call.consumer.login, call.rules.limits, _tokens(usage))
+        both = await self._judge(call, asked, document, answer.size)
+        event = self.event(call, both.findings, both.verdict, both.cause, answer.target, usage=usage)
         if both.verdict is Verdict.BLOCKED:
             await self.record(event)
             raise _blocked(both.cause)
         if both.verdict is Verdict.ESCALATED:
-            return await self._hold(call, event, both, asked.document)
+            return await self._hold(call, event, both, asked.document, answer.target)
         await self.record(event)
-        return Released(both.document, both.verdict, event.event_id, answer.headers)
+        return Released(both.document, both.verdict, event.event_id, answer.headers, answer.seconds)
 
-    async def _hold(self, call: Call, event: GovernedEvent, both: Screened, request: dict[str, Any]) -> Held:
+    async def _judge(self, call: Call, asked: Screened, document: dict[str, Any], size: int) -> Screened:
+        """The output policies, and what the application itself demands."""
+        if not call.asked.surface.holds:
+            return Screened(document, asked.findings)
+        look = partial(call.rules.chain.screen_answer, asked.document, document, _who(call))
+        said = await self._looked(look, call.asked.size + size)
+        said = await call.rules.detectors.look(said, "output", asked.document, _who(call))
+        demanded = (_demanded(call),) if call.asked.review is not None else ()
+        return Screened(said.document, (*asked.findings, *said.findings, *demanded))
+
+    async def _check_held(self, call: Call) -> None:
+        limit = call.rules.limits.held
+        assert limit is not None
+        try:
+            async with self._services.database.read() as connection:
+                waiting = await count_waiting(connection, self._services.tenant, call.consumer.login)
+        except StoreUnavailable:
+            raise unavailable() from None
+        if waiting >= limit:
+            raise too_many_held(limit)
+
+    async def _hold(
+        self, call: Call, event: GovernedEvent, both: Screened, request: dict[str, Any], target: Target
+    ) -> Held:
         """Hold the answer. Raises GatewayError 503 unless content, event, ledger entry and workflow are all sure."""
         cause = both.cause
         assert cause is not None
@@ -118,9 +173,10 @@ class Governor:
             answer=orjson.dumps(both.document),
             finding=orjson.dumps(_finding(both.findings, request, both.document)),
             severity=cause.severity,
-            presets=_presets(call.target, call.asked.model),
+            presets=_presets(target, call.asked.model),
             requester=call.consumer.consumer.owner if call.consumer.consumer else None,
             reply_to=self._services.reply_to,
+            consumer_channel=call.rules.hold.webhook,
             completion_id=str(both.document["id"]) if both.document.get("id") else None,
             request_digest=call.request_digest,
             idempotency_key=call.key_digest,
@@ -134,7 +190,7 @@ class Governor:
         return Held(opened.escalation_id, None if opened.merged else event.event_id)
 
     async def record(self, event: GovernedEvent) -> None:
-        """Event and ledger entry, durable. Without the ledger nothing goes on; the event may follow later."""
+        """Ledger entry and event, durable together. Without the ledger nothing goes on."""
         drafted = Draft(
             event_id=event.event_id,
             type="request.decided",
@@ -158,7 +214,7 @@ class Governor:
             },
         )
         try:
-            await asyncio.gather(self._services.ledger.append(drafted), self._services.events.put(event))
+            await self._services.ledger.append(drafted, event=event)
         except StoreUnavailable as fault:
             _logger.error("the record is away: %s", fault)
             raise GatewayError(
@@ -171,9 +227,11 @@ class Governor:
         findings: tuple[Finding, ...],
         verdict: Verdict | None,
         cause: Finding | None,
+        target: Target | None = None,
         **body: Any,
     ) -> GovernedEvent:
-        services, consumer = self._services, call.consumer.consumer
+        services, consumer, rules = self._services, call.consumer.consumer, call.rules
+        target = target or call.candidates[0]
         return GovernedEvent(
             event_id=new_id("evt"),
             at=datetime.now(UTC),
@@ -187,15 +245,16 @@ class Governor:
             team=consumer.team if consumer else None,
             consumer_group=consumer.consumer_group if consumer else None,
             gateway=services.name,
-            provider=call.target.provider,
-            target=call.target.id,
+            provider=target.provider,
+            target=target.id,
             model=call.asked.model,
-            config_version=services.config.name,
-            config_digest=services.config_digest,
+            config_version=rules.config.name,
+            config_digest=rules.digest,
             tenant=services.tenant,
             body={
                 "policies": [finding.summary() for finding in findings],
-                "chain": list(services.chain.names),
+                "chain": list(rules.chain.names),
+                "surface": call.asked.surface.name,
                 "stream": call.asked.stream,
                 "elapsed_ms": round((time.monotonic() - call.started) * 1000),
                 **{name: value for name, value in body.items() if value is not None},
@@ -203,11 +262,36 @@ class Governor:
         )
 
 
+def _who(call: Call) -> Who:
+    return Who(call.consumer.login, call.request_id)
+
+
 def _blocked(cause: Finding | None) -> GatewayError:
     what = f"{cause.policy} ({cause.reason_code})" if cause else "a policy"
     return GatewayError(
         403, "blocked_by_policy", f"this answer was blocked by {what}", kind="policy_violation", retry=False
     )
+
+
+def _demanded(call: Call) -> Finding:
+    """The application's own word that a person must see this answer (`x-kt-require-review`)."""
+    category = call.asked.review
+    assert category is not None
+    options = call.rules.config.policy.human_oversight
+    severity = options.severity_of(category) if options else OVERSIGHT_CATEGORIES[category]
+    return Finding(
+        "human-oversight", "output", Verdict.ESCALATED, "escalate", category, "required-by-caller/1", severity=severity
+    )
+
+
+def _tokens(usage: dict[str, Any] | None) -> int:
+    """What an answer cost in all, whichever API's names its usage has."""
+    if not usage:
+        return 0
+    total = usage.get("total_tokens")
+    if not isinstance(total, int):
+        total = sum(n for name in ("input_tokens", "output_tokens") if isinstance(n := usage.get(name), int))
+    return total
 
 
 def _param(pointer: str) -> str:
@@ -231,7 +315,7 @@ def _presets(target: Target, model: str) -> tuple[Preset, ...]:
     return tuple(presets)
 
 
-def _finding(findings: tuple[Finding, ...], request: dict[str, Any], completion: dict[str, Any]) -> dict[str, Any]:
+def _finding(findings: tuple[Finding, ...], request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     """What fired and on which words: for the vault, because the words are content."""
     return {
         "findings": [
@@ -251,5 +335,5 @@ def _finding(findings: tuple[Finding, ...], request: dict[str, Any], completion:
             for finding in findings
         ],
         "request_model": request.get("model"),
-        "answer_model": completion.get("model"),
+        "answer_model": answer.get("model"),
     }

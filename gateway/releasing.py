@@ -19,8 +19,6 @@ from starlette.responses import Response, StreamingResponse
 
 from escalations.case import End
 from gateway import errors
-from gateway.answers import stream as chunks
-from gateway.answers import withheld
 from gateway.asking import Asked
 from gateway.services import Services
 from ledger.entries import Draft
@@ -44,10 +42,10 @@ SHORTEST_KEEPALIVE_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """How a case ended, with the completion that may leave, None when none may."""
+    """How a case ended, with the answer that may leave, None when none may."""
 
     release: Release
-    completion: dict[str, Any] | None
+    document: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,113 +85,163 @@ class Releaser:
 
     async def wait(self, caller: Principal, escalation_id: str, request_id: str, timeout_s: float) -> Decided | None:
         """The same, for as long as that; a store that is away is waited for as well. Raises VaultError."""
-        deadline = time.monotonic() + timeout_s
+        with self._services.waiting.watch(escalation_id) as hint:
+            return await self._until(caller, escalation_id, request_id, hint, time.monotonic() + timeout_s, look=True)
+
+    async def _until(
+        self,
+        caller: Principal,
+        escalation_id: str,
+        request_id: str,
+        hint: asyncio.Event,
+        deadline: float,
+        *,
+        look: bool,
+    ) -> Decided | None:
+        """Until decided or `deadline`. Without `look` only a hint makes it look into the store."""
         while True:
-            try:
-                found = await self.decided(caller, escalation_id, request_id)
-                if found is not None:
-                    return found
-            except StoreUnavailable as fault:
-                _logger.warning("a release waits: %s", fault)
-                await asyncio.sleep(min(RETRY_S, max(0.0, deadline - time.monotonic())))
+            if look or hint.is_set():
+                hint.clear()
+                try:
+                    found = await self.decided(caller, escalation_id, request_id)
+                    if found is not None:
+                        hint.set()  # others may watch the same case
+                        return found
+                except StoreUnavailable as fault:
+                    _logger.warning("a release waits: %s", fault)
+                    hint.set()
+                    await asyncio.sleep(min(RETRY_S, max(0.0, deadline - time.monotonic())))
+            look = False
             left = deadline - time.monotonic()
-            if left <= 0 or not await self._services.waiting.decided(escalation_id, left):
-                return await self._last_look(caller, escalation_id, request_id)
+            if left <= 0:
+                return None
+            try:
+                async with asyncio.timeout(left):
+                    await hint.wait()
+            except TimeoutError:
+                return None
 
-    async def _last_look(self, caller: Principal, escalation_id: str, request_id: str) -> Decided | None:
-        try:
-            return await self.decided(caller, escalation_id, request_id)
-        except StoreUnavailable:
-            return None
-
-    async def respond(
-        self, caller: Principal, escalation_id: str, asked: Asked, request_id: str, headers: dict[str, str]
-    ) -> Response:
+    async def respond(self, waiting: HeldCaller, headers: dict[str, str]) -> Response:
         """The answer to a caller whose answer is held: they wait for the decision, kept alive meanwhile."""
-        patience = patience_of(self._hold(), asked)
+        asked, hold = waiting.asked, waiting.hold
+        if hold.mode == "deferred":
+            return await self._deferred(waiting, headers)
+        patience = patience_of(hold, asked)
         if asked.stream:
-            body = self._stream(caller, escalation_id, asked, request_id, patience)
-            return StreamingResponse(body, 200, {**headers, **STREAM_HEADERS})
+            return StreamingResponse(self.stream(waiting), 200, {**headers, **STREAM_HEADERS})
         try:
-            found = await self.wait(caller, escalation_id, request_id, patience.grace)
+            found = await self.wait(waiting.caller, waiting.escalation_id, waiting.request_id, patience.grace)
         except VaultError as fault:
             _logger.error("%s", fault)
             raise errors.unavailable("what is stored is not what was approved; nothing was released") from None
-        if found is not None:
-            return self.plain(found, headers)
-        spaces = self._spaces(caller, escalation_id, request_id, patience)
-        return StreamingResponse(spaces, 200, {**headers, "content-type": "application/json"})
+        if found is None:
+            return StreamingResponse(self._spaces(waiting), 200, {**headers, "content-type": "application/json"})
+        if found.document is None and hold.blocked_as == "content_filter":
+            body = await self._body(waiting, found)
+            return Response(orjson.dumps(body), 200, headers, "application/json")
+        return self.plain(found, headers)
 
     def plain(self, found: Decided, headers: dict[str, str]) -> Response:
         """A decision that comes while the status is still ours to choose."""
-        if found.completion is not None:
-            return Response(orjson.dumps(found.completion), 200, headers, "application/json")
+        if found.document is not None:
+            return Response(orjson.dumps(found.document), 200, headers, "application/json")
         raise _ENDED.get(found.release.outcome, errors.blocked)(found.release.escalation_id)
 
-    async def _spaces(
-        self, caller: Principal, escalation_id: str, request_id: str, patience: Patience
-    ) -> AsyncIterator[bytes]:
+    async def _deferred(self, waiting: HeldCaller, headers: dict[str, str]) -> Response:
+        """Told at once where the answer will be."""
+        body = await self._body(waiting, UNDECIDED)
+        if waiting.asked.stream:
+            events = waiting.asked.surface.stream(body, include_usage=waiting.asked.include_usage)
+            return StreamingResponse(events, 200, {**headers, **STREAM_HEADERS})
+        return Response(orjson.dumps(body), 200, headers, "application/json")
+
+    async def _spaces(self, waiting: HeldCaller) -> AsyncIterator[bytes]:
         """White space, which JSON allows before its body, until there is one."""
         yield b" "
-        async for found in self._signs_of_life(caller, escalation_id, request_id, patience):
-            yield b" " if found is None else orjson.dumps(await self._body(found, escalation_id))
+        async for found in self._signs_of_life(waiting):
+            yield b" " if found is None else orjson.dumps(await self._body(waiting, found))
 
-    async def _stream(
-        self, caller: Principal, escalation_id: str, asked: Asked, request_id: str, patience: Patience
-    ) -> AsyncIterator[bytes]:
+    async def stream(self, waiting: HeldCaller) -> AsyncIterator[bytes]:
         """Comments, which every client of server-sent events skips, until there is something to replay."""
-        comment = f": escalation {escalation_id} status=open\n\n".encode()
+        asked = waiting.asked
+        comment = f": escalation {waiting.escalation_id} status=open\n\n".encode()
         yield comment
-        async for found in self._signs_of_life(caller, escalation_id, request_id, patience):
+        async for found in self._signs_of_life(waiting):
             if found is None:
                 yield comment
                 continue
-            for chunk in chunks(await self._body(found, escalation_id), include_usage=asked.include_usage):
-                yield chunk
+            for event in asked.surface.stream(await self._body(waiting, found), include_usage=asked.include_usage):
+                yield event
 
-    async def _signs_of_life(
-        self, caller: Principal, escalation_id: str, request_id: str, patience: Patience
-    ) -> AsyncIterator[Decided | _Undecided | None]:
+    async def _signs_of_life(self, waiting: HeldCaller) -> AsyncIterator[Decided | Undecided | None]:
         """None for each sign of life, then once the decision, or that there is none yet."""
-        deadline = time.monotonic() + patience.max_wait
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                found = await self.wait(caller, escalation_id, request_id, min(patience.keepalive, left))
-            except VaultError as fault:
-                _logger.error("%s", fault)
-                break
-            if found is not None:
-                yield found
-                return
-            yield None
-        yield _Undecided()
+        patience = patience_of(waiting.hold, waiting.asked)
+        end = time.monotonic() + patience.max_wait
+        look = True
+        with self._services.waiting.watch(waiting.escalation_id) as hint:
+            while (now := time.monotonic()) < end:
+                deadline = min(now + patience.keepalive, end)
+                who = waiting.caller, waiting.escalation_id, waiting.request_id
+                try:
+                    found = await self._until(*who, hint, deadline, look=look)
+                except VaultError as fault:
+                    _logger.error("%s", fault)
+                    break
+                if found is not None:
+                    yield found
+                    return
+                look = False
+                yield None
+        yield UNDECIDED
 
-    async def _body(self, found: Decided | _Undecided, escalation_id: str) -> dict[str, Any]:
-        if isinstance(found, Decided) and found.completion is not None:
-            return found.completion
-        held = await self._held(escalation_id)
-        if isinstance(found, _Undecided):
-            return withheld(held, escalation_id, "open", None)
-        return withheld(held, escalation_id, found.release.outcome, found.release.category)
+    async def _body(self, waiting: HeldCaller, found: Decided | Undecided) -> dict[str, Any]:
+        """What is said at the end: the answer, or that there is none, in the shape that the caller's API has for it."""
+        if isinstance(found, Decided) and found.document is not None:
+            return found.document
+        surface, escalation_id = waiting.asked.surface, waiting.escalation_id
+        held = await self.held(escalation_id)
+        if isinstance(found, Decided):
+            return surface.withheld(held, escalation_id, found.release.outcome, found.release.category)
+        if waiting.hold.on_wait_timeout == "block" and waiting.hold.mode == "wait":
+            return surface.withheld(held, escalation_id, await self._give_up(waiting), None)
+        return surface.withheld(held, escalation_id, "open", None)
 
-    async def _held(self, escalation_id: str) -> dict[str, Any]:
-        """The held completion, for its id, model, usage and number of choices; none of its text is used."""
+    async def _give_up(self, waiting: HeldCaller) -> str:
+        """The case is withdrawn, because nobody will fetch its answer. Where that fails it stays open."""
+        try:
+            await self._services.withdrawer.withdraw(waiting.caller, waiting.escalation_id)
+        except errors.GatewayError as fault:
+            _logger.warning("%s could not be withdrawn: %s", waiting.escalation_id, fault)
+        return End.WITHDRAWN.value
+
+    async def held(self, escalation_id: str) -> dict[str, Any]:
+        """The held answer, for its id, model, usage and number of choices; none of its text is used."""
         services = self._services
         try:
             async with services.database.read() as connection:
                 found = await services.contents.read(connection, services.tenant, escalation_id, ANSWER)
-            completion: dict[str, Any] = orjson.loads(found[ANSWER])
+            held: dict[str, Any] = orjson.loads(found[ANSWER])
         except (StoreUnavailable, VaultError, KeyError):
-            return {"id": f"chatcmpl-{escalation_id}", "choices": [{}]}
-        return completion
-
-    def _hold(self) -> Hold:
-        oversight = self._services.chain.oversight
-        return oversight.hold if oversight else Hold()
+            return {"id": escalation_id}
+        return held
 
 
-class _Undecided:
+@dataclass(frozen=True, slots=True)
+class HeldCaller:
+    """Somebody who waits for a held answer, and how they are kept."""
+
+    caller: Principal
+    escalation_id: str
+    asked: Asked
+    request_id: str
+    hold: Hold
+
+
+class Undecided:
     """The patience is at its end, the case is not."""
+
+
+UNDECIDED = Undecided()
 
 
 _ENDED = {End.EXPIRED.value: errors.expired, End.WITHDRAWN.value: errors.withdrawn}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 
 from temporalio import activity
 
@@ -30,22 +31,19 @@ class Waiting(Delivering):
         self.feed = feed
         self._tenant = tenant
         self._events: dict[str, asyncio.Event] = {}
-        self._waiters: dict[str, int] = {}
+        self._watchers: dict[str, int] = {}
 
-    async def decided(self, escalation_id: str, timeout_s: float) -> bool:
-        """Wait for a hint that this case has ended; False when none came in time."""
+    @contextmanager
+    def watch(self, escalation_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set when this case may have ended. Look at the store after this began, not before."""
         event = self._events.setdefault(escalation_id, asyncio.Event())
-        self._waiters[escalation_id] = self._waiters.get(escalation_id, 0) + 1
+        self._watchers[escalation_id] = self._watchers.get(escalation_id, 0) + 1
         try:
-            async with asyncio.timeout(timeout_s):
-                await event.wait()
-                return True
-        except TimeoutError:
-            return False
+            yield event
         finally:
-            self._waiters[escalation_id] -= 1
-            if not self._waiters[escalation_id]:
-                del self._waiters[escalation_id], self._events[escalation_id]
+            self._watchers[escalation_id] -= 1
+            if not self._watchers[escalation_id]:
+                del self._watchers[escalation_id], self._events[escalation_id]
 
     def wake(self, escalation_id: str) -> None:
         event = self._events.get(escalation_id)

@@ -21,13 +21,32 @@ class NotCanonical(ValueError):
 
 def canonical(value: Any) -> bytes:
     """The canonical bytes of `value`. Raises NotCanonical with the path of what does not belong."""
-    _check(value, "$")
+    if not _fits(value):
+        _check(value, "$")
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def clean(text: str) -> str:
     """The text with lone surrogates replaced: a model can emit them, and they have no bytes in UTF-8."""
-    return _SURROGATES.sub("�", text)
+    return text if text.isascii() else _SURROGATES.sub("�", text)
+
+
+def _fits(value: Any) -> bool:
+    """Whether `_check` would accept the value, without keeping account of where: every request is written down."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() or _SURROGATES.search(value) is None
+    if kind is dict:
+        return all(map(_is_key, value)) and all(map(_fits, value.values()))
+    if kind is int:
+        return bool(-BIGGEST <= value <= BIGGEST)
+    if kind is list:
+        return all(map(_fits, value))
+    return value is None or kind is bool
+
+
+def _is_key(key: object) -> bool:
+    return type(key) is str and key.isascii()
 
 
 def _check(value: Any, path: str) -> None:

@@ -1,265 +1,163 @@
 """The policy chain: what it makes of a request before the model sees it, and of an answer before anybody does.
 
-Policies run in the order of the chain. A policy that fails does not stay silent: its answer is held for a person.
+Policies run in the order of the chain. A policy that fails does not stay silent: its answer is held for a person. One
+in shadow leaves what it found on the record and does nothing. Detectors of the user's own are not called here: they
+may take time (`gateway.detectors`).
 """
 
 from __future__ import annotations
 
-import copy
+import hashlib
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from escalations.completion import texts
-from escalations.severity import Severity
-from policies.config import AuditLogger, HumanOversight, PiiDetector, PolicyConfig, PromptInjection
-from policies.detectors import Span, human_oversight, pii, prompt_injection
-from policies.requests import last_asked, request_texts, rewrite
+from policies import applying, content_rules
+from policies.applying import Looking, replaced, replacement
+from policies.config import PolicyConfig
+from policies.detectors import Span, pii
+from policies.findings import Finding, Screened, Verdict, failed
+from policies.options import (
+    ContentRules,
+    DataLoss,
+    Governed,
+    HumanOversight,
+    OwnDetector,
+    PiiDetector,
+    PromptInjection,
+    Rollout,
+    TopicAllow,
+)
+
+__all__ = ["Chain", "Finding", "Screened", "Verdict", "Who"]
 
 _logger = logging.getLogger("keeptrusts.policies")
-
-
-class Verdict(StrEnum):
-    """What the gateway is to do, mildest first."""
-
-    PASSED = "passed"
-    REDACTED = "redacted"
-    ESCALATED = "escalated"
-    BLOCKED = "blocked"
-
-    @property
-    def rank(self) -> int:
-        return list(Verdict).index(self)
+_OF_ANSWERS = frozenset({"pii-detector", "human-oversight", "data-loss", "content-rules"})
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What one policy found. `score` is its certainty in thousandths; spans are where, for those who may see text."""
+class Who:
+    """Whom a rollout goes by."""
 
-    policy: str
-    stage: str
-    verdict: Verdict
-    action: str
-    reason_code: str
-    detector: str
-    score: int = 1000
-    severity: Severity = Severity.MEDIUM
-    spans: tuple[Span, ...] = ()
-    layers: dict[str, int] = field(default_factory=dict)
-
-    def summary(self) -> dict[str, Any]:
-        """For the event: names, numbers and patterns, no text."""
-        return {
-            "policy": self.policy,
-            "stage": self.stage,
-            "verdict": self.verdict.value,
-            "action": self.action,
-            "reason_code": self.reason_code,
-            "detector": self.detector,
-            "score": self.score,
-            "severity": self.severity.value,
-            "layers": self.layers,
-            "patterns": sorted({span.pattern for span in self.spans}),
-            "matches": len(self.spans),
-        }
+    consumer: str
+    request: str
 
 
-@dataclass(frozen=True, slots=True)
-class Screened:
-    """What came out of one stage. `document` is the request or the completion, redacted where a policy did that."""
-
-    document: dict[str, Any]
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def verdict(self) -> Verdict:
-        return max((finding.verdict for finding in self.findings), key=lambda v: v.rank, default=Verdict.PASSED)
-
-    @property
-    def cause(self) -> Finding | None:
-        """The finding that decided the verdict: the surest of the most severe."""
-        deciding = [finding for finding in self.findings if finding.verdict is self.verdict]
-        return min(deciding, key=lambda f: (f.severity.rank, -f.score), default=None)
+Policy = Callable[[Screened, Looking], Screened]
 
 
 class Chain:
     """The policies of one configuration, ready to run. It calls nobody and keeps nothing."""
 
-    def __init__(self, config: PolicyConfig) -> None:
-        options = config.policy
+    def __init__(self, config: PolicyConfig, shadow: PolicyConfig | None = None) -> None:
+        """`shadow` looks at the same requests and answers; what it finds is recorded, and nothing is done."""
+        self._shadow = Chain(shadow) if shadow is not None else None
+        self._shadow_name = shadow.name if shadow is not None else None
         self.names = config.policies.chain
-        self.oversight = options.human_oversight
-        self._options = {
-            "prompt-injection": options.prompt_injection or PromptInjection(),
-            "pii-detector": options.pii_detector or PiiDetector(),
-            "human-oversight": options.human_oversight,
-            "audit-logger": options.audit_logger or AuditLogger(),
-        }
+        self.oversight = config.policy.human_oversight
+        self._options = {name: options for name, options in config.options.items() if options.mode != "off"}
+        self._run_by = {name: _policy(options) for name, options in self._options.items()}
+        self._pii = config.policy.pii_detector or PiiDetector()
+        self.own = {name: options for name, options in self._options.items() if isinstance(options, OwnDetector)}
 
     @property
     def looks_at_answers(self) -> bool:
-        """Whether an answer must be complete before any of it may leave."""
-        return "pii-detector" in self.names or "human-oversight" in self.names
+        """Whether an answer must be complete before any of it may leave, or its request be looked at elsewhere."""
+        looks = bool(self.own) or not _OF_ANSWERS.isdisjoint(self._options)
+        return looks or (self._shadow is not None and self._shadow.looks_at_answers)
 
-    def screen_request(self, request: dict[str, Any]) -> Screened:
+    @property
+    def only_redacts_answers(self) -> bool:
+        """Whether the only thing that happens to an answer is that stretches of it are replaced."""
+        if self._shadow is not None:
+            return False
+        looking = [name for name in self._options if name in _OF_ANSWERS or name in self.own]
+        return looking == ["pii-detector"] and self._pii.action in ("redact", "mask") and self._pii.always_acts
+
+    def redacted(self, text: str) -> str:
+        """A piece of an answer as `pii-detector` leaves it. Raises what a detector raises: nothing may leave then."""
+        return replaced(text, self._spans(text), replacement(self._pii.action))
+
+    def safe_end(self, text: str, end: int) -> int:
+        """The last place up to `end` where a text may be cut without cutting through something that is found."""
+        for span in reversed(self._spans(text)):
+            if span.start < end < span.end:
+                end = span.start
+        return end
+
+    def _spans(self, text: str) -> list[Span]:
+        return sorted(pii.find("", text, self._pii), key=lambda span: span.start)
+
+    def screen_request(self, request: dict[str, Any], who: Who | None = None) -> Screened:
         """The input policies, before the model is called."""
-        return self._run(Screened(request), "input", {"prompt-injection": _injection, "pii-detector": _pii_input})
+        return self._both(request, Looking("input", request), who)
 
-    def screen_answer(self, request: dict[str, Any], completion: dict[str, Any]) -> Screened:
+    def screen_answer(self, request: dict[str, Any], completion: dict[str, Any], who: Who | None = None) -> Screened:
         """The output policies, over everything in the answer that is text."""
+        return self._both(completion, Looking("output", request), who)
 
-        def oversight(screened: Screened, options: Any) -> Screened:
-            return _oversight(screened, options, last_asked(request))
+    def acts(self, name: str, who: Who | None) -> bool:
+        """Whether a policy is enforced for this request; where nobody says whose it is, it is."""
+        options = self._options[name]
+        return options.mode == "enforce" and (
+            options.rollout is None or who is None or chosen(options.rollout, name, who)
+        )
 
-        return self._run(Screened(completion), "output", {"pii-detector": _pii_output, "human-oversight": oversight})
+    def _both(self, document: dict[str, Any], looking: Looking, who: Who | None) -> Screened:
+        screened = self._run(Screened(document), looking, who)
+        if self._shadow is None:
+            return screened
+        seen = self._shadow._run(Screened(document), looking, who)
+        return screened.adding(*(finding.in_shadow(self._shadow_name) for finding in seen.findings))
 
-    def _run(
-        self, screened: Screened, stage: str, policies: dict[str, Callable[[Screened, Any], Screened]]
-    ) -> Screened:
-        for name in self.names:
-            policy = policies.get(name)
+    def _run(self, screened: Screened, looking: Looking, who: Who | None) -> Screened:
+        for name, policy in self._run_by.items():
             if policy is None:
                 continue
+            before = screened
             try:
-                screened = policy(screened, self._options[name])
+                screened = policy(screened, looking)
             except Exception as fault:
-                _logger.error("policy %s failed on %s (%s); a person has to look", name, stage, type(fault).__name__)
-                screened = _with(screened, _failed(name, stage))
+                told = "policy %s failed on %s (%s); a person has to look"
+                _logger.error(told, name, looking.stage, type(fault).__name__)
+                screened = before.adding(failed(name, looking.stage))
+            if screened is not before and not self.acts(name, who):
+                new = screened.findings[len(before.findings) :]
+                screened = before.adding(*(finding.in_shadow() for finding in new))
             if screened.verdict is Verdict.BLOCKED:
                 break
         return screened
 
 
-def _with(screened: Screened, *findings: Finding) -> Screened:
-    return replace(screened, findings=(*screened.findings, *findings))
+def chosen(rollout: Rollout, policy: str, who: Who) -> bool:
+    """The same answer for the same consumer, or request, each time and in every process; another for each policy."""
+    key = who.consumer if rollout.by == "consumer" else who.request
+    digest = hashlib.sha256(f"{policy}\0{key}".encode("utf-8", "replace")).digest()
+    return int.from_bytes(digest[:8]) % 10_000 < rollout.percent * 100
 
 
-def _failed(policy: str, stage: str) -> Finding:
-    return Finding(policy, stage, Verdict.ESCALATED, "escalate", "detector_failed", "chain/1", severity=Severity.HIGH)
+def _policy(options: Governed) -> Policy | None:
+    """What a policy does, with what it needs made once; None for a detector that is called elsewhere."""
+    match options:
+        case PromptInjection():
+            return _on("input", lambda screened, looking: applying.injection(screened, options, looking))
+        case TopicAllow():
+            topics = tuple(topic.ready(name) for name, topic in options.topics.items())
+            return _on("input", lambda screened, looking: applying.topics(screened, options, topics, looking))
+        case ContentRules():
+            rules = tuple(content_rules.ready(rule) for rule in options.rules)
+            return lambda screened, looking: applying.own_rules(screened, rules, looking)
+        case DataLoss():
+            return lambda screened, looking: applying.secrets(screened, options, looking)
+        case PiiDetector():
+            return lambda screened, looking: applying.personal_data(screened, options, looking)
+        case HumanOversight():
+            own = tuple(options.categories[name].ready(name) for name in options.categories)
+            wanted = tuple(category for category in own if category.name in options.require_human_for)
+            return _on("output", lambda screened, looking: applying.oversight(screened, options, wanted, looking))
+    return None
 
 
-_VERDICTS = {
-    "block": Verdict.BLOCKED,
-    "escalate": Verdict.ESCALATED,
-    "redact": Verdict.REDACTED,
-    "log": Verdict.PASSED,
-}
-
-
-def _injection(screened: Screened, options: PromptInjection) -> Screened:
-    spans = tuple(span for path, text in request_texts(screened.document) for span in prompt_injection.find(path, text))
-    if not spans:
-        return screened
-    action = options.response.action
-    return _with(
-        screened,
-        Finding(
-            policy="prompt-injection",
-            stage="input",
-            verdict=_VERDICTS[action],
-            action=action,
-            reason_code="prompt_injection",
-            detector=prompt_injection.VERSION,
-            severity=Severity.HIGH,
-            spans=spans,
-        ),
-    )
-
-
-def _pii_input(screened: Screened, options: PiiDetector) -> Screened:
-    spans = tuple(span for path, text in request_texts(screened.document) for span in pii.find(path, text, options))
-    if not spans:
-        return screened
-    screened = _with(screened, _pii_finding("input", options, spans))
-    if options.action != "redact":
-        return screened
-    redacted = rewrite(screened.document, lambda path, text: _replace(text, _on(spans, path)))
-    return replace(screened, document=redacted)
-
-
-def _pii_output(screened: Screened, options: PiiDetector) -> Screened:
-    spans = tuple(span for path, text in texts(screened.document) for span in pii.find(path, text, options))
-    if not spans:
-        return screened
-    screened = _with(screened, _pii_finding("output", options, spans))
-    if options.action != "redact":
-        return screened
-    completion = copy.deepcopy(screened.document)
-    for path in {span.path for span in spans}:
-        _rewrite_at(completion, path, _on(spans, path))
-    for choice in completion.get("choices") or ():
-        if isinstance(choice, dict) and choice.get("logprobs") is not None:
-            choice["logprobs"] = None
-    return replace(screened, document=completion)
-
-
-def _pii_finding(stage: str, options: PiiDetector, spans: tuple[Span, ...]) -> Finding:
-    return Finding(
-        policy="pii-detector",
-        stage=stage,
-        verdict=_VERDICTS[options.action],
-        action=options.action,
-        reason_code=spans[0].pattern,
-        detector=pii.VERSION,
-        severity=Severity.MEDIUM,
-        spans=spans,
-    )
-
-
-def _oversight(screened: Screened, options: HumanOversight, asked: str) -> Screened:
-    """Every choice of the answer is judged; one that must be seen holds the whole completion."""
-    best: dict[str, human_oversight.Score] = {}
-    for path, answer in _answers(screened.document):
-        for score in human_oversight.judge(asked, answer, options.require_human_for, path):
-            if score.category not in best or score.score > best[score.category].score:
-                best[score.category] = score
-    findings = [
-        Finding(
-            policy="human-oversight",
-            stage="output",
-            verdict=_VERDICTS[options.action],
-            action=options.action,
-            reason_code=score.category,
-            detector=human_oversight.VERSION,
-            score=round(score.score * 1000),
-            severity=options.severity_of(score.category),
-            spans=score.spans,
-            layers={"request": round(score.request * 1000), "answer": round(score.answer * 1000)},
-        )
-        for score in best.values()
-        if score.score >= options.threshold
-    ]
-    return _with(screened, *findings)
-
-
-def _answers(completion: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The texts of an answer; one empty text where there is none, so that the request is judged all the same."""
-    found = False
-    for path, text in texts(completion):
-        found = True
-        yield path, text
-    if not found:
-        yield "", ""
-
-
-def _on(spans: tuple[Span, ...], path: str) -> list[Span]:
-    return [span for span in spans if span.path == path]
-
-
-def _replace(text: str, spans: list[Span]) -> str:
-    pieces, done = [], 0
-    for span in spans:
-        pieces += [text[done : span.start], f"[{span.label}]"]
-        done = span.end
-    return "".join(pieces) + text[done:]
-
-
-def _rewrite_at(document: Any, pointer: str, spans: list[Span]) -> None:
-    *holders, last = pointer.split("/")[1:]
-    here = document
-    for name in holders:
-        here = here[int(name)] if isinstance(here, list) else here[name]
-    key: Any = int(last) if isinstance(here, list) else last
-    here[key] = _replace(here[key], spans)
+def _on(stage: str, policy: Policy) -> Policy:
+    return lambda screened, looking: policy(screened, looking) if looking.stage == stage else screened

@@ -1,161 +1,64 @@
 """The shape of `policy-config.yaml`: every example of the product's documents, and what this release adds.
 
 pack: {name, version, enabled}
-providers: {targets: [{id, provider, model, base_url, secret_key_ref, escalation_routing, models}]}
+providers: {targets: [...]}                  see policies.targets
 policies: {chain: [names in order]}
-policy: {name: its options}
+policy: {name: its options}                  see policies.options
+detectors: {name: a detector of one's own}
+limits, consumer_groups, streaming
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from escalations.settings import Duration, Part, SecretReference
-from escalations.severity import Severity
-
-DEFAULT_BASE_URLS = {
-    "openai": "https://api.openai.com/v1",
-    "groq": "https://api.groq.com/openai/v1",
-    "mistral": "https://api.mistral.ai/v1",
-    "openrouter": "https://openrouter.ai/api/v1",
-    "ollama": "http://127.0.0.1:11434/v1",
-}
-
-OVERSIGHT_CATEGORIES = {
-    "legal_opinions": Severity.HIGH,
-    "medical_decisions": Severity.CRITICAL,
-    "hiring_actions": Severity.HIGH,
-    "financial_advice": Severity.MEDIUM,
-    "high_risk_transactions": Severity.CRITICAL,
-}
-"""What human-oversight can hold, each with its default severity."""
-
-PII_ENTITIES = (
-    "CREDIT_CARD",
-    "EMAIL_ADDRESS",
-    "IBAN_CODE",
-    "IP_ADDRESS",
-    "MEDICAL_RECORD_NUMBER",
-    "PHONE_NUMBER",
-    "US_SSN",
+from escalations.parts import Part
+from policies.faults import RANGE_FAULTS, Misplaced
+from policies.options import (
+    OVERSIGHT_CATEGORIES,
+    AuditLogger,
+    ContentRules,
+    DataLoss,
+    Governed,
+    Hold,
+    HumanOversight,
+    Name,
+    OwnDetector,
+    PiiDetector,
+    PromptInjection,
+    TopicAllow,
+    escalates,
 )
+from policies.targets import Providers
 
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """` — did you mean 'x'?`, when something is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" — did you mean {near[0]!r}?" if near else ""
-
-
-def _one_of(what: str, known: Iterable[str]) -> AfterValidator:
-    def check(word: str) -> str:
-        if word not in known:
-            raise ValueError(f"unknown {what} {word!r}{suggest(word, known)}; known are {', '.join(known)}")
-        return word
-
-    return AfterValidator(check)
-
-
-Category = Annotated[str, _one_of("category", OVERSIGHT_CATEGORIES)]
-Entity = Annotated[str, _one_of("entity", PII_ENTITIES)]
-
-
-class EscalationRouting(Part):
-    """Who reviews: exactly one of a team and a user."""
-
-    team_id: Annotated[str, Field(min_length=1)] | None = None
-    user_id: Annotated[str, Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> EscalationRouting:
-        if self.team_id is not None and self.user_id is not None:
-            raise ValueError("both team_id and user_id are set; keep exactly one")
-        if self.team_id is None and self.user_id is None:
-            raise ValueError("neither team_id nor user_id is set; set exactly one, or remove the block")
-        return self
+__all__ = [
+    "OVERSIGHT_CATEGORIES",
+    "POLICIES",
+    "Chain",
+    "ConsumerGroup",
+    "Hold",
+    "HumanOversight",
+    "Limits",
+    "Pack",
+    "PiiDetector",
+    "PolicyConfig",
+    "PolicyOptions",
+    "PromptInjection",
+]
 
 
 class Pack(Part):
+    """`two_person`: a version becomes active only when a second admin promotes it too."""
+
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     version: Annotated[str, BeforeValidator(str), Field(pattern=r"^\d+\.\d+(\.\d+)?([-+][0-9A-Za-z.-]+)?$")]
     enabled: bool = True
+    two_person: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
-
-
-class Model(Part):
-    """One model of a target, with a route of its own."""
-
-    model: Annotated[str, Field(min_length=1)]
-    escalation_routing: EscalationRouting | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _other_names(cls, data: Any) -> Any:
-        if isinstance(data, str):
-            return {"model": data}
-        if isinstance(data, dict) and "model" not in data:
-            for other in ("id", "name"):
-                if other in data:
-                    return {**{k: v for k, v in data.items() if k != other}, "model": data[other]}
-        return data
-
-
-class Target(Part):
-    """Where answers come from. `base_url` with or without `/v1`; without it, the provider's own.
-
-    A target with neither `model` nor `models` takes every model that no other target names.
-    """
-
-    id: Annotated[str, Field(min_length=1, max_length=200)]
-    provider: str | None = None
-    model: str | None = None
-    models: tuple[Model, ...] = ()
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] | None = None
-    secret_key_ref: SecretReference | None = None
-    escalation_routing: EscalationRouting | None = None
-    timeout: Duration = timedelta(seconds=600)
-
-    @property
-    def url(self) -> str:
-        """The base URL, ending in a version such as `/v1`."""
-        base = (self.base_url or DEFAULT_BASE_URLS.get(self.provider or "openai", DEFAULT_BASE_URLS["openai"])).rstrip(
-            "/"
-        )
-        last = base.rpartition("/")[2]
-        return base if last.startswith("v") and last[1:2].isdigit() else f"{base}/v1"
-
-    def model_entry(self, model: str) -> Model | None:
-        return next((entry for entry in self.models if entry.model == model), None)
-
-    def serves(self, model: str) -> bool:
-        """Whether this target names the model."""
-        return self.model == model or self.model_entry(model) is not None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        own = (self.model,) if self.model else ()
-        return (*own, *(entry.model for entry in self.models if entry.model != self.model))
-
-
-class Providers(Part):
-    targets: tuple[Target, ...] = ()
-
-    @field_validator("targets")
-    @classmethod
-    def _ids_are_unique(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
-        seen: set[str] = set()
-        for target in targets:
-            if target.id in seen:
-                raise ValueError(f"two targets have the id {target.id!r}")
-            seen.add(target.id)
-        return targets
 
 
 class Chain(Part):
@@ -164,85 +67,157 @@ class Chain(Part):
     @field_validator("chain")
     @classmethod
     def _no_repetition(cls, chain: tuple[str, ...]) -> tuple[str, ...]:
-        for name in chain:
-            if chain.count(name) > 1:
-                raise ValueError(f"{name!r} stands twice in the chain")
+        for index, name in enumerate(chain):
+            if name in chain[:index]:
+                raise Misplaced(f"{name!r} stands twice in the chain", "KT111", (index,))
         return chain
-
-
-class Hold(Part):
-    """How a caller waits. `grace`: silence in which a quick decision keeps a true status code; `keepalive`: between the
-    signs of life after it; `max_wait`: then the caller is told to fetch the answer later."""
-
-    max_wait: Duration = timedelta(seconds=540)
-    grace: Duration = timedelta(seconds=2)
-    keepalive: Duration = timedelta(seconds=10)
-
-
-class HumanOversight(Part):
-    """`require_human_for`: what a person must see first. `log` counts without holding, `block` never releases."""
-
-    require_human_for: Annotated[tuple[Category, ...], Field(min_length=1)]
-    action: Literal["escalate", "block", "log"] = "escalate"
-    severity: dict[Category, Severity] = Field(default_factory=dict)
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    hold: Hold = Hold()
-
-    def severity_of(self, category: str) -> Severity:
-        return self.severity.get(category) or OVERSIGHT_CATEGORIES.get(category, Severity.HIGH)
-
-
-class InjectionResponse(Part):
-    action: Literal["block", "escalate", "log"] = "block"
-
-
-class PromptInjection(Part):
-    response: InjectionResponse = InjectionResponse()
-
-
-class PiiDetector(Part):
-    """`pci_mode` finds card numbers through any separators and any script's digits."""
-
-    action: Literal["redact", "block", "escalate", "log"] = "redact"
-    pci_mode: bool = False
-    entities: tuple[Entity, ...] = PII_ENTITIES
-
-
-class AuditLogger(Part):
-    """The record itself cannot be switched off; these say how long content is kept and that every access counts."""
-
-    retention_days: Annotated[int, Field(ge=1, le=36500)] = 30
-    immutable: bool = True
-    log_all_access: bool = True
 
 
 class PolicyOptions(Part):
     human_oversight: Annotated[HumanOversight | None, Field(alias="human-oversight")] = None
     prompt_injection: Annotated[PromptInjection | None, Field(alias="prompt-injection")] = None
     pii_detector: Annotated[PiiDetector | None, Field(alias="pii-detector")] = None
+    content_rules: Annotated[ContentRules | None, Field(alias="content-rules")] = None
+    topic_allow: Annotated[TopicAllow | None, Field(alias="topic-allow")] = None
+    data_loss: Annotated[DataLoss | None, Field(alias="data-loss")] = None
     audit_logger: Annotated[AuditLogger | None, Field(alias="audit-logger")] = None
 
 
-POLICIES = ("prompt-injection", "pii-detector", "human-oversight", "audit-logger")
+POLICIES = (
+    "prompt-injection",
+    "topic-allow",
+    "content-rules",
+    "data-loss",
+    "pii-detector",
+    "human-oversight",
+    "audit-logger",
+)
 """The policies of this release, in the order in which a chain usually has them."""
 
 
+class Limits(Part):
+    """What one consumer may use. `held`: answers of theirs that wait for a person at one time; None is no limit.
+
+    Requests and tokens are counted by each gateway process for itself; held answers are counted in the store.
+    """
+
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    held: Annotated[int, Field(ge=0)] | None = None
+
+
+class ConsumerGroup(Part):
+    """What is different for a group of consumers: its own chain, options laid over the common ones, limits."""
+
+    chain: tuple[str, ...] | None = None
+    policy: dict[str, Any] = Field(default_factory=dict)
+    limits: Limits | None = None
+
+
 class PolicyConfig(Part):
-    """The whole document. A fragment (no pack, no targets) can be linted; a gateway needs all of it."""
+    """The whole document. A fragment (no pack, no targets) can be linted; a gateway needs all of it.
+
+    `streaming`: with an output policy in the chain nothing of a stream leaves before its verdict (`buffer`); `window`
+    lets text go as soon as the redaction of what surrounds it is done, and can take nothing back.
+    """
 
     pack: Pack | None = None
     providers: Providers = Providers()
     policies: Chain = Chain()
     policy: PolicyOptions = PolicyOptions()
+    detectors: dict[Name, OwnDetector] = Field(default_factory=dict)
+    limits: Limits = Limits()
+    consumer_groups: dict[str, ConsumerGroup] = Field(default_factory=dict)
+    streaming: Literal["buffer", "window"] = "buffer"
+
+    @field_validator("detectors")
+    @classmethod
+    def _names_are_free(cls, detectors: dict[str, OwnDetector]) -> dict[str, OwnDetector]:
+        for name in detectors:
+            if name in POLICIES:
+                raise Misplaced(f"{name!r} is a policy of the product", "KT111", (name,))
+        return detectors
 
     @model_validator(mode="after")
     def _configured(self) -> PolicyConfig:
-        if "human-oversight" in self.policies.chain and self.policy.human_oversight is None:
-            raise ValueError(
-                "human-oversight is in the chain, but policy.human-oversight does not say require_human_for"
-            )
+        for name, needed, options in (
+            ("human-oversight", "require_human_for", self.policy.human_oversight),
+            ("content-rules", "rules", self.policy.content_rules),
+            ("topic-allow", "topics", self.policy.topic_allow),
+        ):
+            if name in self.policies.chain and options is None:
+                told = f"{name} is in the chain, but policy.{name} does not say {needed}"
+                raise Misplaced(told, "KT106", ("policies", "chain", self.policies.chain.index(name)))
+        return self
+
+    @model_validator(mode="after")
+    def _groups_are_whole(self) -> PolicyConfig:
+        for name in self.consumer_groups:
+            try:
+                self.for_group(name)
+            except ValidationError as fault:
+                first = fault.errors()[0]
+                inner = first.get("ctx", {}).get("error")
+                loc = (*first["loc"], *(inner.trail if isinstance(inner, Misplaced) else ()))
+                where = ".".join(str(part) for part in loc) or "the group"
+                trail = ("consumer_groups", name, *(loc[1:] if loc[:1] == ("policies",) else loc))
+                rule = "KT108" if first["type"] in RANGE_FAULTS else "KT103"
+                rule = inner.rule if isinstance(inner, Misplaced) else rule
+                raise Misplaced(f"consumer_groups.{name}: {where}: {inner or first['msg']}", rule, trail) from None
         return self
 
     @property
     def name(self) -> str:
         return str(self.pack) if self.pack else "fragment@0"
+
+    @property
+    def known_policies(self) -> tuple[str, ...]:
+        """What a chain may name."""
+        return (*POLICIES, *self.detectors)
+
+    @property
+    def options(self) -> dict[str, Governed]:
+        """The options of each policy of the chain that acts, defaults where nothing is said."""
+        said = {
+            "prompt-injection": self.policy.prompt_injection or PromptInjection(),
+            "topic-allow": self.policy.topic_allow,
+            "content-rules": self.policy.content_rules,
+            "data-loss": self.policy.data_loss or DataLoss(),
+            "pii-detector": self.policy.pii_detector or PiiDetector(),
+            "human-oversight": self.policy.human_oversight,
+            **self.detectors,
+        }
+        return {name: options for name in self.policies.chain if (options := said.get(name)) is not None}
+
+    @property
+    def escalating(self) -> tuple[str, ...]:
+        """The policies of the chain that hold answers for a person, those in shadow too."""
+        return tuple(name for name, options in self.options.items() if options.mode != "off" and escalates(options))
+
+    def for_group(self, name: str | None) -> PolicyConfig:
+        """The configuration as it is for consumers of that group; this one where the group has nothing of its own."""
+        group = self.consumer_groups.get(name or "")
+        if group is None:
+            return self
+        options = self.policy.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        chain = self.policies if group.chain is None else {"chain": group.chain}
+        return PolicyConfig.model_validate(
+            {
+                "pack": self.pack,
+                "providers": self.providers,
+                "policies": chain,
+                "policy": _laid_over(options, group.policy),
+                "detectors": self.detectors,
+                "limits": group.limits or self.limits,
+                "streaming": self.streaming,
+            }
+        )
+
+
+def _laid_over(common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """`own` over `common`, blocks merged, everything else replaced."""
+    merged = dict(common)
+    for key, value in own.items():
+        before = merged.get(key)
+        merged[key] = _laid_over(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged

@@ -6,7 +6,7 @@ aliases (an alias bomb is a few lines), at most 256 KiB and 30 levels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,13 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The data, and where each key and item of it stands (line and column, from 1)."""
+    """The data, and where each key and item of it stands (line and column, from 1); `ends` is where a value ends."""
 
     name: str
     text: str
     data: Any
     places: dict[Trail, Place]
+    ends: dict[Trail, Place] = field(default_factory=dict)
 
     def place(self, trail: Trail) -> Place:
         """Where a trail of keys and indexes leads; the nearest place above it where it leads nowhere."""
@@ -73,25 +74,29 @@ def parse_document(text: str, name: str = "<text>") -> Document:
         mark = alias.start_mark
         raise Unreadable("KT003", "aliases are not taken; write it out", mark.line + 1, mark.column + 1)
     places: dict[Trail, Place] = {}
-    data = _build(root, (), places) if root is not None else None
-    return Document(name, text, data, places)
+    ends: dict[Trail, Place] = {}
+    data = _build(root, (), places, ends) if root is not None else None
+    return Document(name, text, data, places, ends)
 
 
-def _build(node: yaml.Node, trail: Trail, places: dict[Trail, Place]) -> Any:
+def _build(node: yaml.Node, trail: Trail, places: dict[Trail, Place], ends: dict[Trail, Place]) -> Any:
     places.setdefault(trail, _place(node))
+    ends[trail] = (node.end_mark.line + 1, node.end_mark.column + 1)
     if len(trail) > DEEPEST:
         raise Unreadable("KT003", f"nests deeper than {DEEPEST} levels", *_place(node))
     if isinstance(node, yaml.MappingNode):
-        return _mapping(node, trail, places)
+        return _mapping(node, trail, places, ends)
     if isinstance(node, yaml.SequenceNode):
-        return [_build(item, (*trail, index), places) for index, item in enumerate(node.value)]
+        return [_build(item, (*trail, index), places, ends) for index, item in enumerate(node.value)]
     try:
         return yaml.SafeLoader("").construct_object(node)
     except (yaml.YAMLError, ValueError):
         raise Unreadable("KT001", f"{node.value!r} is not a plain value", *_place(node)) from None
 
 
-def _mapping(node: yaml.MappingNode, trail: Trail, places: dict[Trail, Place]) -> dict[str, Any]:
+def _mapping(
+    node: yaml.MappingNode, trail: Trail, places: dict[Trail, Place], ends: dict[Trail, Place]
+) -> dict[str, Any]:
     built: dict[str, Any] = {}
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
@@ -101,7 +106,7 @@ def _mapping(node: yaml.MappingNode, trail: Trail, places: dict[Trail, Place]) -
             first = places[(*trail, key)][0]
             raise Unreadable("KT002", f"duplicate key {key!r}, first written in line {first}", *_place(key_node))
         places[(*trail, key)] = _place(key_node)
-        built[key] = _build(value_node, (*trail, key), places)
+        built[key] = _build(value_node, (*trail, key), places, ends)
     return built
 
 

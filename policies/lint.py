@@ -6,88 +6,95 @@ A file is a policy configuration (`pack`, `providers`, `policies`, `policy`), or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from escalations.settings import EscalationSettings
-from policies.config import PolicyConfig
+from policies.cases import Cases, is_cases, policy_of
 from policies.documents import Document, Unreadable, read_document
-from policies.loading import BadConfig, Complaint, complain, load_policy_config, validate
-
-RULES = {
-    "KT001": "The file cannot be read, or is not YAML.",
-    "KT002": "A key is written twice; YAML would silently keep the last.",
-    "KT003": "The file is too large, too deep, or uses aliases.",
-    "KT101": "A key that nothing knows: a typo would otherwise switch something off without a word.",
-    "KT102": "A policy that does not exist.",
-    "KT103": "A value of the wrong kind.",
-    "KT104": "Both team_id and user_id are set; a route goes to exactly one.",
-    "KT105": "A routing block with neither team_id nor user_id; set one, or remove the block to fall to the rules.",
-    "KT106": "Something that is needed is missing.",
-    "KT107": "The pack is not enabled, so a gateway refuses to start with it.",
-    "KT201": "A policy has options but is not in policies.chain, so it never runs.",
-    "KT202": "audit-logger is not the last of the chain, so what follows it is not recorded.",
-    "KT203": "pii-detector stands after human-oversight, so reviewers see what it would have redacted.",
-    "KT205": "The chain is empty.",
-    "KT206": "A secret is not there.",
-    "KT301": "A routing rule stands behind a catch-all and can never be reached.",
-    "KT302": "The last routing rule is no catch-all; unmatched escalations go to the team default-reviewers.",
-    "KT303": "A rule names a notification channel that is not set up; its notifications go to the worker's log.",
-}
-_BUILT_IN_CHANNELS = frozenset({"log"})
+from policies.faults import suggest
+from policies.ignoring import apply_ignores
+from policies.lint_policy import policy_complaints
+from policies.lint_rules import RULES as RULES
+from policies.lint_settings import settings_complaints
+from policies.loading import BadConfig, Complaint, complain, load_document, load_policy_config, validate
 
 
-def lint(path: Path) -> list[Complaint]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The teams and users of an installation, for those who lint with it at hand."""
+
+    teams: frozenset[str]
+    users: frozenset[str]
+
+
+def lint(path: Path, known: Known | None = None) -> list[Complaint]:
     """Everything that is wrong or odd in a file, in the order of its lines."""
     try:
         document = read_document(path)
-        keys = set(document.data) if isinstance(document.data, dict) else set()
-        if keys and keys <= set(EscalationSettings.model_fields):
-            found = list(_settings(document, validate(document, EscalationSettings)))
-        else:
-            loaded = load_policy_config(path)
-            found = list(_policy(loaded.document, loaded.config))
     except Unreadable as fault:
-        found = [Complaint(fault.rule, fault.message, str(path), fault.line, fault.column)]
+        return [Complaint(fault.rule, fault.message, str(path), fault.line, fault.column)]
+    return lint_document(document, known)
+
+
+def lint_document(document: Document, known: Known | None = None) -> list[Complaint]:
+    """The same for a document that has been read."""
+    try:
+        if is_cases(document):
+            found = list(_cases(document))
+        elif is_settings(document):
+            found = list(settings_complaints(document, validate(document, EscalationSettings)))
+        else:
+            found = list(policy_complaints(document, load_document(document).config))
+        if known is not None:
+            found += _unknown_people(document, known)
     except BadConfig as fault:
         found = list(fault.complaints)
-    return sorted(found, key=lambda complaint: (complaint.line, complaint.column))
+    found = apply_ignores(document.text, document.name, found)
+    return sorted(found, key=lambda complaint: (complaint.line, complaint.column, complaint.rule))
 
 
-def _policy(document: Document, config: PolicyConfig) -> Iterator[Complaint]:
-    chain = config.policies.chain
-    for name in config.policy.model_dump(by_alias=True, exclude_none=True):
-        if chain and name not in chain:
-            told = f"{name} has options but is not in policies.chain, so it never runs"
-            yield complain(document, ("policy", name), "KT201", told, warning=True)
-    if "audit-logger" in chain and chain[-1] != "audit-logger":
-        trail = ("policies", "chain", chain.index("audit-logger"))
-        yield complain(document, trail, "KT202", "audit-logger should be the last of the chain", warning=True)
-    if "pii-detector" in chain and "human-oversight" in chain[: chain.index("pii-detector")]:
-        trail = ("policies", "chain", chain.index("pii-detector"))
-        told = "pii-detector should stand before human-oversight, so that reviewers do not see what it redacts"
-        yield complain(document, trail, "KT203", told, warning=True)
-    if config.pack is not None and not config.pack.enabled:
-        yield complain(
-            document, ("pack", "enabled"), "KT107", "a gateway refuses to start with this pack", warning=True
-        )
+def _cases(document: Document) -> Iterator[Complaint]:
+    """Files of cases: a policy or a category that the configuration beside it does not have is never found."""
+    cases = validate(document, Cases)
+    beside = policy_of(Path(document.name), cases)
+    if beside == Path(document.name) or not beside.exists():
+        told = "it names no policy, and its own name does not end in _test.yaml"
+        told = told if beside == Path(document.name) else f"there is no policy {beside.name!r} beside it"
+        yield complain(document, ("policy",), "KT401", told, warning=True)
+        return
+    config = load_policy_config(beside).config
+    for index, case in enumerate(cases.cases):
+        named = case.expect.policy
+        if named is not None and named not in config.known_policies:
+            trail = ("cases", index, "expect", "policy")
+            told = f"no policy is named {named!r}{suggest(named, config.known_policies)}"
+            yield complain(document, trail, "KT401", told, warning=True)
 
 
-def _settings(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
-    rules = settings.escalation_routing.rules
-    caught = False
-    for index, rule in enumerate(rules):
-        trail = ("escalation_routing", "rules", index)
-        if caught:
-            told = f"rule {rule.name!r} stands behind a catch-all and is never reached"
-            yield complain(document, trail, "KT301", told, warning=True)
-        caught = caught or rule.catches_all
-        kind, _, name = rule.notification_channel.partition(":")
-        if kind not in _BUILT_IN_CHANNELS and (name or kind) not in settings.notification_channels:
-            told = f"channel {rule.notification_channel!r} is not in notification_channels; it falls back to the log"
-            yield complain(document, (*trail, "notification_channel"), "KT303", told, warning=True)
-    if rules and not caught:
-        trail = ("escalation_routing", "rules", len(rules) - 1)
-        yield complain(
-            document, trail, "KT302", "add a catch-all (`match: {any: true}`) as the last rule", warning=True
-        )
+def is_settings(document: Document) -> bool:
+    """Whether these are escalation settings rather than a policy configuration."""
+    keys = set(document.data) if isinstance(document.data, dict) else set()
+    return bool(keys) and keys <= set(EscalationSettings.model_fields)
+
+
+_ADDRESSED = re.compile(r"(team|user):(.+)\Z")
+
+
+def _unknown_people(document: Document, known: Known) -> Iterator[Complaint]:
+    for trail in document.places:
+        if not trail or trail[-1] not in ("team_id", "user_id", "route_to"):
+            continue
+        named = document.data
+        for part in trail:
+            named = named[part]
+        if not isinstance(named, str):
+            continue
+        match = _ADDRESSED.match(named) if trail[-1] == "route_to" else None
+        is_team = trail[-1] == "team_id" or (match is not None and match[1] == "team")
+        name, there = (match[2] if match else named), known.teams if is_team else known.users
+        if name not in there:
+            what = "team" if is_team else "user"
+            yield complain(document, trail, "KT320", f"there is no {what} {name!r}{suggest(name, there)}", warning=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,21 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from escalations.settings import EscalationSettings, SecretReference
-from policies.config import POLICIES, PolicyConfig, suggest
+from policies.config import PolicyConfig
 from policies.documents import Document, Trail, Unreadable, read_document
+from policies.faults import DID_YOU_MEAN, RANGE_FAULTS, Misplaced, suggest
+from policies.lint_rules import RULES
+from policies.own_detectors import load_detector
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One thing that is wrong, or odd (`warning`), in a file. `rule` is its number, stable over releases."""
+    """One thing that is wrong, or odd (`warning`), in a file. `rule` is its number, stable over releases.
+
+    `hint` is what to do about this very thing; the rule's own suggestion stands in for it. `trail` is what it is about.
+    """
 
     rule: str
     message: str
@@ -27,10 +34,20 @@ class Complaint:
     line: int
     column: int
     warning: bool = False
+    hint: str = ""
+    trail: Trail = ()
+
+    @property
+    def suggestion(self) -> str:
+        """What to do."""
+        return self.hint or RULES[self.rule].fix
+
+    @property
+    def kind(self) -> str:
+        return "warning" if self.warning else "error"
 
     def __str__(self) -> str:
-        kind = "warning" if self.warning else "error"
-        return f"{self.file}:{self.line}:{self.column}: {self.rule} {kind}: {self.message}"
+        return f"{self.file}:{self.line}:{self.column}: {self.rule} {self.kind}: {self.message} — {self.suggestion}"
 
 
 class BadConfig(Exception):
@@ -39,6 +56,10 @@ class BadConfig(Exception):
     def __init__(self, complaints: Iterable[Complaint]) -> None:
         self.complaints = tuple(complaints)
         super().__init__("\n".join(str(complaint) for complaint in self.complaints))
+
+    @classmethod
+    def of(cls, fault: Unreadable, file: str) -> BadConfig:
+        return cls([Complaint(fault.rule, fault.message, file, fault.line, fault.column)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +73,11 @@ class LoadedConfig:
 
 def load_policy_config(path: Path) -> LoadedConfig:
     """Raises BadConfig."""
-    document = read(path)
+    return load_document(read(path))
+
+
+def load_document(document: Document) -> LoadedConfig:
+    """The configuration that a document is. Raises BadConfig."""
     config = validate(document, PolicyConfig)
     _know_policies(document, config)
     return LoadedConfig(config, document, hashlib.sha256(document.text.encode()).hexdigest())
@@ -60,23 +85,39 @@ def load_policy_config(path: Path) -> LoadedConfig:
 
 def load_for_gateway(path: Path, environment: Mapping[str, str], *, secrets_needed: bool = True) -> LoadedConfig:
     """A configuration that a gateway can run: whole, enabled, its secrets at hand. Raises BadConfig."""
-    loaded = load_policy_config(path)
+    return ready_for_gateway(load_policy_config(path), environment, secrets_needed=secrets_needed)
+
+
+def ready_for_gateway(
+    loaded: LoadedConfig,
+    environment: Mapping[str, str],
+    *,
+    secrets_needed: bool = True,
+    functions_needed: bool = True,
+) -> LoadedConfig:
+    """The same configuration, when a gateway can run it. Raises BadConfig."""
     document, config = loaded.document, loaded.config
     if config.pack is None:
         raise _bad(document, (), "KT106", "there is no pack; a gateway needs `pack: {name, version}`")
     if not config.pack.enabled:
-        raise _bad(document, ("pack", "enabled"), "KT107", f"{config.pack} is not enabled; set pack.enabled: true")
+        raise _bad(document, ("pack", "enabled"), "KT107", f"{config.pack} is not enabled")
     if not config.providers.targets:
         raise _bad(document, ("providers",), "KT106", "there are no providers.targets; a gateway needs at least one")
     if not config.policies.chain:
-        raise _bad(document, ("policies",), "KT205", "policies.chain is empty; name at least audit-logger")
+        raise _bad(document, ("policies",), "KT205", "policies.chain is empty")
+    for name, options in config.detectors.items():
+        if options.detector is not None and functions_needed:
+            try:
+                load_detector(options.detector)
+            except ValueError as fault:
+                raise _bad(document, ("detectors", name, "detector"), "KT113", str(fault)) from None
     if secrets_needed:
         for index, target in enumerate(config.providers.targets):
             reference = target.secret_key_ref
             if reference is not None and read_secret(reference, environment) is None:
                 trail = ("providers", "targets", index, "secret_key_ref", "env" if reference.env else "file")
                 where = f"variable {reference.env} is not set" if reference.env else f"{reference.file} cannot be read"
-                raise _bad(document, trail, "KT206", f"{where}; export it before starting the gateway")
+                raise _bad(document, trail, "KT206", where)
     return loaded
 
 
@@ -112,18 +153,23 @@ def read(path: Path) -> Document:
     try:
         return read_document(path)
     except Unreadable as fault:
-        raise BadConfig([Complaint(fault.rule, fault.message, str(path), fault.line, fault.column)]) from None
+        raise BadConfig.of(fault, str(path)) from None
 
 
 def _know_policies(document: Document, config: PolicyConfig) -> None:
-    unknown = [(index, name) for index, name in enumerate(config.policies.chain) if name not in POLICIES]
+    known = config.known_policies
+    chains: list[tuple[Trail, tuple[str, ...]]] = [(("policies", "chain"), config.policies.chain)]
+    chains += [
+        (("consumer_groups", name, "chain"), group.chain or ()) for name, group in config.consumer_groups.items()
+    ]
+    unknown = [
+        complain(document, (*trail, index), "KT102", f"unknown policy {name!r}{suggest(name, known)}")
+        for trail, chain in chains
+        for index, name in enumerate(chain)
+        if name not in known
+    ]
     if unknown:
-        raise BadConfig(
-            complain(
-                document, ("policies", "chain", index), "KT102", f"unknown policy {name!r}{suggest(name, POLICIES)}"
-            )
-            for index, name in unknown
-        )
+        raise BadConfig(unknown)
 
 
 def _bad(document: Document, trail: Trail, rule: str, message: str) -> BadConfig:
@@ -131,9 +177,11 @@ def _bad(document: Document, trail: Trail, rule: str, message: str) -> BadConfig
 
 
 def complain(document: Document, trail: Trail, rule: str, message: str, *, warning: bool = False) -> Complaint:
-    """A complaint about the place that a trail leads to."""
+    """A complaint about the place that a trail leads to. A question at the end of the message is its suggestion."""
     line, column = document.place(trail)
-    return Complaint(rule, message, document.name, line, column, warning)
+    told, question, word = message.partition(DID_YOU_MEAN)
+    hint = f"{question.removeprefix(' — ')}{word}"
+    return Complaint(rule, told, document.name, line, column, warning, hint, trail)
 
 
 def _complaint(document: Document, schema: type[BaseModel], error: Any) -> Complaint:
@@ -149,16 +197,20 @@ def _complaint(document: Document, schema: type[BaseModel], error: Any) -> Compl
         case "missing":
             return complain(document, trail[:-1], "KT106", f"{field} is missing")
         case "value_error":
-            message = str(error["ctx"]["error"])
+            fault = error["ctx"]["error"]
+            if isinstance(fault, Misplaced):
+                trail = _real_trail(document, (*error["loc"], *fault.trail))
+                return complain(document, trail, fault.rule, str(fault))
+            message = str(fault)
             return complain(document, trail, _rule_of(message), f"{field}: {message}" if trail else message)
         case "literal_error" | "enum":
-            return complain(
-                document, trail, "KT103", f"{field}: {error['input']!r} is not one of {error['ctx']['expected']}"
-            )
-        case _:
-            return complain(
-                document, trail, "KT103", f"{field}: {str(error['msg'])[:1].lower()}{str(error['msg'])[1:]}"
-            )
+            word, expected = str(error["input"]), str(error["ctx"]["expected"])
+            near = suggest(word, re.findall(r"'([^']+)'", expected))
+            return complain(document, trail, "KT103", f"{field}: {error['input']!r} is not one of {expected}{near}")
+        case kind:
+            rule = "KT108" if kind in RANGE_FAULTS else "KT112" if kind == "too_short" else "KT103"
+            told = str(error["msg"])
+            return complain(document, trail, rule, f"{field}: {told[:1].lower()}{told[1:]}")
 
 
 def _real_trail(document: Document, loc: tuple[str | int, ...]) -> Trail:
@@ -171,9 +223,12 @@ def _real_trail(document: Document, loc: tuple[str | int, ...]) -> Trail:
 
 
 def _rule_of(message: str) -> str:
+    """The rule of a fault that other packages word and do not number."""
     if "team_id" in message:
         return "KT105" if message.startswith("neither") else "KT104"
-    return "KT103"
+    if message.startswith(("two targets have", "two rules are named")):
+        return "KT111"
+    return "KT108" if message.startswith("a duration must be") else "KT103"
 
 
 def _known_keys(schema: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:

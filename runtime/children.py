@@ -21,12 +21,14 @@ LONGEST_PAUSE_S = 1.0
 
 @dataclass(slots=True)
 class Child:
-    """One program. `ready` says whether it serves; its output goes to `log`. `listener` it inherits, and outlives."""
+    """One program. `ready` says whether it serves; its output goes to `log`, None for this process's own. `listener` it
+    inherits, and outlives.
+    """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
-    log: Path
+    log: Path | None
     ready: Callable[[int], bool]
     listener: socket.socket | None = None
     process: asyncio.subprocess.Process | None = field(default=None)
@@ -39,7 +41,7 @@ class Child:
     async def start(self) -> None:
         parent = os.getpid()
         inherited = {"KT_LISTEN_FD": str(self.listener.fileno())} if self.listener else {}
-        output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        output = None if self.log is None else os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self.process = await asyncio.create_subprocess_exec(
                 *self.arguments,
@@ -51,7 +53,8 @@ class Child:
                 preexec_fn=lambda: _die_with(parent),
             )
         finally:
-            os.close(output)
+            if output is not None:
+                os.close(output)
         self.started_at = time.monotonic()
 
     async def wait_ready(self, timeout_s: float) -> bool:
@@ -81,6 +84,8 @@ class Child:
 
     def last_words(self, lines: int = 6) -> str:
         """The end of its log, to say why it did not start."""
+        if self.log is None:
+            return ""
         try:
             text = self.log.read_text(errors="replace").strip().splitlines()
         except OSError:

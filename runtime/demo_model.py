@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from activities.opening import new_id
-from gateway.answers import stream
+from gateway.surfaces import SURFACES
 from policies.requests import last_asked
 
 _LEGAL = (
@@ -67,7 +67,7 @@ async def _complete(request: Request) -> Response:
     options = body.get("stream_options") or {}
 
     async def pieces() -> AsyncIterator[bytes]:
-        for piece in stream(completion, include_usage=bool(options.get("include_usage"))):
+        for piece in SURFACES["chat"].stream(completion, include_usage=bool(options.get("include_usage"))):
             yield piece
             await asyncio.sleep(0)
 

@@ -29,7 +29,7 @@ from runtime.progress import Progress
 from runtime.seed import apply_settings, seed
 from runtime.serving import Server, take_port
 from runtime.settings import API_PORT, GATEWAY_PORT, SettingsError, make_data_dir
-from runtime.temporal_binary import find_cli, usual_sources
+from runtime.temporal_binary import get_cli, usual_sources
 from store.database import Database, normal_url, sqlite_url
 from store.migrating import migrate
 from vault.keyring import ensure_keyring
@@ -119,7 +119,7 @@ async def start(options: DevOptions, environment: Mapping[str, str], progress: P
     external = environment.get("TEMPORAL_ADDRESS")
     listeners = _listeners(options, external is None)
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
-    binary = None if external else find_cli(usual_sources(environment, progress))
+    binary = None if external else await get_cli(usual_sources(environment, progress))
     ensure_keyring(options.data_dir / "keyring.json")
     url = environment.get("KT_DATABASE_URL")
     database = Database(normal_url(url) if url else sqlite_url(options.data_dir / "keeptrusts.db"))
@@ -202,7 +202,7 @@ async def _start_children(
         dev.children[name] = Child(name, arguments, shared, logs / f"{name}.log", pidfile_names(pidfile))
         dev.children[name].listener = dev.listeners.get(name)
     for child in dev.children.values():
-        child.log.write_bytes(b"")
+        (logs / f"{child.name}.log").write_bytes(b"")
     if "temporal" in dev.children:
         for name in ("temporal", "ui"):
             dev.listeners.pop(name).close()

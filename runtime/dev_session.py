@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from runtime.demo import show_main_job
 from runtime.dev import Dev, DevOptions, start, watch
@@ -18,7 +19,9 @@ async def run_dev(
     """Start, tell, and stay until `stopped`; with `demo` and nobody watching (CI, no terminal) until that is done."""
     progress = Progress()
     progress.say("starting Temporal, worker, API and gateway …")
-    dev = await start(options, environment, progress)
+    dev = await _unless(stopped, start(options, environment, progress))
+    if dev is None:
+        return
     _tell(dev, progress)
     watching = asyncio.create_task(watch(dev, stopped))
     if demo:
@@ -30,6 +33,18 @@ async def run_dev(
     if not stopped.is_set():
         progress.say("Ctrl-C stops everything; the data stays.")
     await watching
+
+
+async def _unless(stopped: asyncio.Event, starting: Coroutine[Any, Any, Dev]) -> Dev | None:
+    """What was started; None when it was stopped before it was there."""
+    task, stopping = asyncio.create_task(starting), asyncio.create_task(stopped.wait())
+    await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.wait([task])
+    return None
 
 
 def _tell(dev: Dev, progress: Progress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client
@@ -13,73 +14,113 @@ from temporalio.worker import Worker
 from activities.opening import Opener
 from gateway.app import create_app
 from gateway.consumers import Consumers
+from gateway.following import Followed, NoActiveVersion, PolicyFollower, stored_name
+from gateway.limits import Limiter
+from gateway.rules import RuleBook
 from gateway.services import Services
+from gateway.targets import Targets
 from gateway.upstream import Endpoint, PooledUpstream
 from gateway.waiting import Waiting
-from policies.chain import Chain
+from gateway.withdrawing import Withdrawer
 from policies.config import PolicyConfig
-from policies.loading import LoadedConfig, load_for_gateway, read_secret
+from policies.loading import load_for_gateway, read_secret
+from policies.targets import versioned
 from runtime import serving
 from runtime.connect import connect
 from runtime.parts import Parts, open_parts
-from runtime.settings import GATEWAY_PORT
+from runtime.settings import GATEWAY_PORT, SettingsError
 from store.changes import ChangeFeed
-from store.events import EventLog
 
 _log = logging.getLogger("keeptrusts.gateway")
 RECONNECT_S = 0.5
+SHARED = "KT_GATEWAY_WORKERS"
+"""How many processes share this one's port; set by their parent."""
 
 
-async def run_gateway(
-    environment: Mapping[str, str],
-    listen: str,
-    policy_config: Path,
-    pidfile: Path | None,
-    stopped: asyncio.Event,
-    upstream: str | None = None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
     """`upstream`, a base URL without `/v1`, stands in for every target's own; secrets are then not needed."""
-    loaded = load_for_gateway(policy_config, environment, secrets_needed=upstream is None)
-    _log.info("Loaded declarative config %s", loaded.config.name)
+
+    listen: str
+    policy_config: Path
+    pidfile: Path | None = None
+    upstream: str | None = None
+
+
+async def run_gateway(environment: Mapping[str, str], options: GatewayOptions, stopped: asyncio.Event) -> None:
+    """Serve until `stopped`. Raises one of `runtime.serving.EXPECTED`."""
+    # One of several says nothing of its own: their parent does.
+    say = _log.debug if SHARED in environment else _log.info
+    upstream = options.upstream
+    stored, needed = stored_name(options.policy_config), upstream is None
+    # A file that cannot run is told before anything is opened.
+    file = None if stored else load_for_gateway(options.policy_config, environment, secrets_needed=needed)
     async with open_parts("gateway", environment) as parts:
-        taken = serving.take_listener(listen, GATEWAY_PORT, environment)
+        follower = PolicyFollower(parts.database, stored, environment, secrets_needed=needed) if stored else None
+        first = await _first(follower) if follower else None
+        loaded = first.active if first else file
+        assert loaded is not None
+        say("Loaded declarative config %s", loaded.config.name)
+        taken = serving.take_listener(options.listen, GATEWAY_PORT, environment)
         client = await connect(parts.keyring, environment, lazy=True)
-        services = _gateway_services(parts, client, loaded, environment, upstream)
-        pid = serving.PidFile(pidfile)
+        feed, called = ChangeFeed(parts.database), endpoints(loaded.config, environment, upstream)
+        rules = RuleBook(loaded.config, loaded.digest, environment, first.shadow_config if first else None)
+        services = _gateway_services(parts, client, rules, called, feed, environment)
+
+        def apply(found: Followed) -> None:
+            # Added to, not replaced: requests under way still go to the targets that they began with.
+            called.update(endpoints(found.active.config, environment, upstream))
+            rules.replace(found.active.config, found.active.digest, found.shadow_config)
+
+        pid = serving.PidFile(options.pidfile)
 
         def ready() -> None:
             pid.write()
-            _log.info("Gateway ready")
+            say("Gateway ready")
 
-        listening = asyncio.create_task(_listen_for_deliveries(client, services))
+        tasks = [asyncio.create_task(_listen_for_deliveries(parts, environment, services))]
+        if follower is not None:
+            tasks.append(asyncio.create_task(follower.follow(feed, apply)))
         try:
             await serving.serve(create_app(services), taken, stopped, ready)
         finally:
             pid.remove()
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await services.upstream.close()
-            await services.events.close()
+            await rules.close()
+
+
+async def _first(follower: PolicyFollower) -> Followed:
+    try:
+        return await follower.load()
+    except NoActiveVersion as fault:
+        raise SettingsError(str(fault)) from None
 
 
 def _gateway_services(
-    parts: Parts, client: Client, loaded: LoadedConfig, environment: Mapping[str, str], upstream: str | None
+    parts: Parts,
+    client: Client,
+    rules: RuleBook,
+    called: Mapping[str, Endpoint],
+    feed: ChangeFeed,
+    environment: Mapping[str, str],
 ) -> Services:
-    feed = ChangeFeed(parts.database)
+    upstream_calls = PooledUpstream()
     return Services(
-        config=loaded.config,
-        config_digest=loaded.digest,
-        chain=Chain(loaded.config),
-        endpoints=endpoints(loaded.config, environment, upstream),
-        upstream=PooledUpstream(),
+        rules=rules,
+        targets=Targets(upstream_calls, called),
+        upstream=upstream_calls,
         database=parts.database,
         ledger=parts.ledger,
-        events=EventLog(parts.database),
         contents=parts.contents,
         envelopes=parts.envelopes,
         opener=Opener(parts.database, parts.ledger, parts.contents, client),
         consumers=Consumers(parts.database, require_key=parts.settings.require_api_key),
         waiting=Waiting(parts.database, feed),
+        limiter=Limiter(int(environment.get(SHARED) or 1)),
+        withdrawer=Withdrawer(client, parts.keyring),
         name=parts.ledger.chain,
         reply_to=f"gateway-replies-{parts.ledger.chain}",
     )
@@ -90,18 +131,20 @@ def endpoints(config: PolicyConfig, environment: Mapping[str, str], upstream: st
     found = {}
     for target in config.providers.targets:
         secret = read_secret(target.secret_key_ref, environment) if target.secret_key_ref else None
-        url = f"{upstream.rstrip('/').removesuffix('/v1')}/v1" if upstream else target.url
-        found[target.id] = Endpoint(url, secret, target.timeout.total_seconds())
+        url = versioned(upstream, target.provider) if upstream else target.url
+        found[target.id] = Endpoint(
+            url, secret, target.timeout.total_seconds(), target.connect_timeout.total_seconds(), target.retries
+        )
     return found
 
 
-async def _listen_for_deliveries(client: Client, services: Services) -> None:
+async def _listen_for_deliveries(parts: Parts, environment: Mapping[str, str], services: Services) -> None:
     """Listen on this process's own task queue, as soon as there is a Temporal and again whenever it was lost."""
     while True:
         try:
-            await client.service_client.check_health()
+            # A worker needs a client that is connected, and the gateway must serve without one.
             worker = Worker(
-                client,
+                await connect(parts.keyring, environment),
                 task_queue=services.reply_to,
                 activities=[services.waiting.deliver],
                 max_concurrent_activities=500,
@@ -110,6 +153,8 @@ async def _listen_for_deliveries(client: Client, services: Services) -> None:
             await worker.run()
         except asyncio.CancelledError:
             raise
+        except SettingsError as fault:
+            _log.info("no deliveries from Temporal yet: %s", fault)
         except Exception as fault:
-            _log.info("no deliveries from Temporal yet (%s)", type(fault).__name__)
+            _log.warning("deliveries from Temporal were lost (%s)", type(fault).__name__)
         await asyncio.sleep(RECONNECT_S)

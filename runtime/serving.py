@@ -21,6 +21,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from policies.loading import BadConfig
+from runtime.http_protocol import GuardedProtocol
 from runtime.settings import SettingsError
 from runtime.temporal_binary import NoTemporal
 from store.database import StoreUnavailable
@@ -106,6 +107,8 @@ async def serve(app: ASGIApp, taken: socket.socket, stopped: asyncio.Event, read
         log_config=None,
         access_log=False,
         lifespan="on",
+        http=GuardedProtocol,
+        ws="none",
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=75,
         server_header=False,

@@ -16,6 +16,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,7 +68,18 @@ def usual_sources(environment: Mapping[str, str] = os.environ, progress: Progres
 
 
 def find_cli(sources: Sources) -> Path:
-    """A Temporal CLI with its dev server, at least 1.8.2. Raises NoTemporal."""
+    """A Temporal CLI with its dev server, at least 1.8.2; got when there is none yet. Raises NoTemporal."""
+    present = find_present_cli(sources)
+    if present is not None:
+        return present
+    with _locked(sources):
+        if cli_version(_cached_cli(sources)) is None:
+            _download_or_build(sources, _cached_cli(sources))
+    return _cached_cli(sources)
+
+
+def find_present_cli(sources: Sources) -> Path | None:
+    """The one that is here already: named, on PATH or in the cache. Raises NoTemporal when the named one is no good."""
     chosen = sources.environment.get("KT_TEMPORAL_BIN")
     if chosen:
         version = cli_version(Path(chosen))
@@ -81,11 +93,32 @@ def find_cli(sources: Sources) -> Path:
         if version is not None and version >= CLI_VERSION:
             return Path(on_path)
         sources.progress.say(f"temporal on PATH is older than {_dots(CLI_VERSION)} and is not used")
-    cached = sources.cache / f"temporal-cli-{_dots(CLI_VERSION)}"
-    with _locked(sources):
-        if cli_version(cached) is None:
-            _download_or_build(sources, cached)
-    return cached
+    return _cached_cli(sources) if cli_version(_cached_cli(sources)) else None
+
+
+async def get_cli(sources: Sources) -> Path:
+    """`find_cli` for an event loop: what takes minutes happens in a process group of its own, ended when cancelled.
+
+    Raises NoTemporal.
+    """
+    present = find_present_cli(sources)
+    if present is not None:
+        return present
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "runtime.temporal_binary"),
+        env=dict(sources.environment),
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        out, _ = await process.communicate()
+    except asyncio.CancelledError:
+        os.killpg(process.pid, signal.SIGTERM)
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        raise NoTemporal("there is no Temporal to start, see above")
+    return Path(out.decode().strip())
 
 
 def find_server(sources: Sources) -> Path:
@@ -133,6 +166,10 @@ def download_with_sdk(directory: Path) -> Path:
     if not found:
         raise RuntimeError("the download left no Temporal CLI behind")
     return found[0]
+
+
+def _cached_cli(sources: Sources) -> Path:
+    return sources.cache / f"temporal-cli-{_dots(CLI_VERSION)}"
 
 
 def _download_or_build(sources: Sources, target: Path) -> None:

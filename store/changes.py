@@ -22,6 +22,7 @@ from store.schema import changes
 
 POLL_S = 0.05
 RETRY_S = 0.5
+_PAGE = 1000
 _OVERLAP = 200
 """PostgreSQL hands out numbers before it commits: a lower number may appear after a higher one."""
 
@@ -128,9 +129,9 @@ class ChangeFeed:
         after = self._last if self._database.is_sqlite else max(0, self._last - _OVERLAP)
         while True:
             async with self._database.read() as connection:
-                found = await changes_after(connection, after)
+                found = await changes_after(connection, after, _PAGE)
             self._tell(found)
-            if not found:
+            if len(found) < _PAGE:
                 return
             after = found[-1].number
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import insert_into
@@ -41,6 +41,12 @@ async def create_consumer(connection: AsyncConnection, tenant: str, consumer: Co
     }
     done = await connection.execute(insert_into(connection, consumers).values(row).on_conflict_do_nothing())
     return bool(done.rowcount)
+
+
+async def set_group(connection: AsyncConnection, tenant: str, consumer_id: str, group: str | None) -> bool:
+    """Put a consumer into a group, or into none. False when there is no such consumer."""
+    query = update(consumers).where(consumers.c.tenant == tenant, consumers.c.consumer_id == consumer_id)
+    return bool((await connection.execute(query.values(consumer_group=group))).rowcount)
 
 
 async def list_consumers(connection: AsyncConnection, tenant: str) -> list[Consumer]:

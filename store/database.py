@@ -36,7 +36,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self._engine = _engine(url)
         self._writing = self._engine.execution_options(kt_writes=True)
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
 
     @property
     def engine(self) -> AsyncEngine:
@@ -60,7 +60,7 @@ class Database:
                 async with self._engine.begin() as connection:
                     yield connection
                 return
-            async with self._turn, self._writing.begin() as connection:
+            async with self.turn, self._writing.begin() as connection:
                 yield connection
 
     async def close(self) -> None:

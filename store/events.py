@@ -1,4 +1,8 @@
-"""Events: one per governed request, with its verdict. They carry names, scores and digests, never text."""
+"""Events: one per governed request, with its verdict. They carry names, scores and digests, never text.
+
+The ledger's writer brings them here (`LedgerWriter.append`). Nobody follows them by the change feed: there can be
+thousands in a second, and whoever wants them live asks for those behind a cursor.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.changes import note_change
-from store.database import Database
-from store.group_commit import GroupCommit
+from store.database import insert_into
 from store.schema import events
 
 
@@ -44,7 +46,7 @@ class GovernedEvent:
     tenant: str = "default"
 
 
-_NAMES = tuple(GovernedEvent.__slots__)
+EVENT_FIELDS = tuple(GovernedEvent.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +63,14 @@ class EventFilter:
     limit: int = 100
 
 
-class EventLog:
-    """Writes events by group commit. `put` returns when the event is durable."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._commits: GroupCommit[GovernedEvent, None] = GroupCommit(self._write)
-
-    async def put(self, event: GovernedEvent) -> None:
-        """Raises StoreUnavailable; then the event was not written."""
-        await self._commits.submit(event)
-
-    async def _write(self, batch: list[GovernedEvent]) -> Sequence[None]:
-        async with self._database.write() as connection:
-            await connection.execute(events.insert(), [event_row(event) for event in batch])
-            last = batch[-1]
-            await note_change(connection, last.tenant, "event", last.event_id, len(batch), last.at)
-        return [None] * len(batch)
-
-    async def close(self) -> None:
-        await self._commits.close()
+async def put_events(connection: AsyncConnection, batch: Sequence[GovernedEvent]) -> None:
+    """Write events; one that is there already is left as it is."""
+    statement = insert_into(connection, events).on_conflict_do_nothing(index_elements=["event_id"])
+    await connection.execute(statement, [event_row(event) for event in batch])
 
 
 def event_row(event: GovernedEvent) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in _NAMES}
+    return {name: getattr(event, name) for name in EVENT_FIELDS}
 
 
 async def find_event(connection: AsyncConnection, tenant: str, event_id: str) -> GovernedEvent | None:
@@ -123,4 +109,4 @@ async def list_events(connection: AsyncConnection, tenant: str, wanted: EventFil
 
 
 def _event(row: Row[Any]) -> GovernedEvent:
-    return GovernedEvent(**{name: getattr(row, name) for name in _NAMES})
+    return GovernedEvent(**{name: getattr(row, name) for name in EVENT_FIELDS})

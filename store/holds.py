@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.schema import holds
+from store.schema import holds, releases
 
 REMEMBERED = timedelta(hours=24)
 """How long a retry or an Idempotency-Key finds its hold."""
@@ -124,6 +124,20 @@ async def find_hold(
     query = select(holds).where(holds.c.tenant == tenant, holds.c.consumer == consumer, column == value)
     row = (await connection.execute(query.order_by(holds.c.created_at.desc()).limit(1))).first()
     return None if row is None else _hold(row)
+
+
+async def count_waiting(connection: AsyncConnection, tenant: str, consumer: str) -> int:
+    """How many of this consumer's answers wait for a person."""
+    ended = select(releases.c.escalation_id).where(
+        releases.c.tenant == tenant, releases.c.escalation_id == holds.c.escalation_id
+    )
+    query = select(func.count()).where(
+        holds.c.tenant == tenant,
+        holds.c.consumer == consumer,
+        holds.c.state != HoldState.WITHDRAWN.value,
+        ~ended.exists(),
+    )
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def set_state(connection: AsyncConnection, tenant: str, escalation_id: str, state: HoldState) -> None:

@@ -4,15 +4,18 @@ A writer takes a slot (`api`, `worker`, `gateway`, then `api-2` …) that no oth
 that slot's chain under a new epoch. On SQLite each chain is a file of its own under the ledger directory, locked by
 its writer; on PostgreSQL it is a partition of the table `ledger`, held by an advisory lock. Triggers refuse UPDATE
 and DELETE on both.
+
+An entry may bring its governed event. Both are one transaction: on PostgreSQL with the table `events` itself, on SQLite
+with an outbox beside the entries (see store/outbox.py).
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,17 +23,23 @@ from typing import Any
 
 import orjson
 from sqlalchemy import select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.entries import GENESIS, Draft, Entry, seal
 from store.database import Database, StoreUnavailable, sqlite_url
-from store.group_commit import GroupCommit
-from store.schema import ledger, ledger_metadata
+from store.events import GovernedEvent, put_events
+from store.group_commit import CommitThread, GroupCommit, insert_rows
+from store.outbox import DISCARD, Mover, packed
+from store.schema import ledger, ledger_metadata, outbox
+from store.slots import AdvisoryLock, FileLock
 
 MOST_SLOTS = 256
 SUFFIX = ".ledger"
 """The ending of a chain's file on SQLite."""
+_COLUMNS = tuple(column.name for column in ledger.c)
+_OUTBOX_COLUMNS = tuple(column.name for column in outbox.c)
 _SLOT = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 
 
@@ -40,6 +49,15 @@ class Receipt:
 
     chain: str
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What one caller wants written. `packed` is the event as the outbox takes it."""
+
+    drafts: tuple[Draft, ...]
+    event: GovernedEvent | None
+    packed: str | None
 
 
 @dataclass(slots=True)
@@ -52,43 +70,98 @@ class _Head:
 class LedgerWriter:
     """The ledger of this process. Open it with `open_ledger`; `append` returns when the entries are durable."""
 
-    def __init__(self, chain: str, database: Database, head: _Head, lock: Any) -> None:
+    def __init__(
+        self,
+        chain: str,
+        database: Database,
+        head: _Head,
+        lock: Any,
+        thread: CommitThread | None = None,
+        mover: Mover | None = None,
+    ) -> None:
         self.chain = chain
+        self._thread = thread
+        self._mover = mover
+        self._discarded = 0
         self._database = database
         self._head: _Head | None = head
         self._epoch = head.epoch
         self._lock = lock
-        self._commits: GroupCommit[list[Draft], list[Receipt]] = GroupCommit(self._write)
+        self._commits: GroupCommit[_Order, list[Receipt]] = GroupCommit(self._write)
 
-    async def append(self, *drafts: Draft) -> list[Receipt]:
+    async def append(self, *drafts: Draft, event: GovernedEvent | None = None) -> list[Receipt]:
         """Write entries, in order, in one commit. Raises StoreUnavailable; then none of them was written.
 
-        An entry whose `event_id` this chain already has is not written again; its receipt is the first one's.
+        `event` is durable together with them, and stands in the table `events` then or a moment later. An entry whose
+        `event_id` this chain already has is not written again; its receipt is the first one's.
         """
-        return await self._commits.submit(list(drafts))
+        packing = event is not None and self._mover is not None
+        return await self._commits.submit(_Order(drafts, event, packed(event) if event and packing else None))
 
-    async def _write(self, batch: list[list[Draft]]) -> list[list[Receipt]]:
+    async def _write(self, batch: list[_Order]) -> list[list[Receipt]]:
         """Nearly every entry is new, so that is tried first; only where one is not, the known ones are looked up."""
         try:
             return await self._insert(batch, look_up=False)
-        except IntegrityError:
+        except (IntegrityError, sqlite3.IntegrityError):
             return await self._insert(batch, look_up=True)
+        finally:
+            # After an error too: what failed may have happened.
+            if self._mover is not None and any(order.event is not None for order in batch):
+                self._mover.wake()
 
-    async def _insert(self, batch: list[list[Draft]], *, look_up: bool) -> list[list[Receipt]]:
+    async def _insert(self, batch: list[_Order], *, look_up: bool) -> list[list[Receipt]]:
         # A commit that failed may have happened all the same; until it is known, the head is read anew.
         remembered, self._head = self._head, None
+        if self._thread is not None and remembered is not None and not look_up:
+            head, rows, brought, receipts = self._seal(batch, remembered, {})
+            await self._commit(self._thread, rows, [(seq, order.packed) for seq, order in brought])
+            self._head = head
+            return receipts
         async with self._database.write() as connection:
             known: dict[str, Receipt] = {}
             if look_up:
-                known = await self._known(connection, [draft.event_id for drafts in batch for draft in drafts])
+                known = await self._known(connection, [draft.event_id for order in batch for draft in order.drafts])
             place = remembered or await _head(connection, self.chain)
-            head = _Head(self._epoch, place.seq, place.hash)
-            rows: list[dict[str, Any]] = []
-            receipts = [[self._place(draft, head, known, rows) for draft in drafts] for drafts in batch]
+            head, rows, brought, receipts = self._seal(batch, place, known)
             if rows:
                 await connection.execute(ledger.insert(), rows)
+            if brought and self._mover is None:
+                await put_events(connection, [order.event for _, order in brought if order.event is not None])
+            elif brought:
+                await connection.execute(outbox.insert(), [{"seq": seq, "event": o.packed} for seq, o in brought])
         self._head = head
         return receipts
+
+    async def _commit(
+        self, thread: CommitThread, rows: list[dict[str, Any]], waiting: list[tuple[int, str | None]]
+    ) -> None:
+        """One transaction, one flush: entries, their events, and the end of those that have reached the store."""
+        values = [[row[name] for name in _COLUMNS] for row in rows]
+        moved = self._mover.moved if self._mover is not None else 0
+
+        def work(connection: sqlite3.Connection) -> None:
+            if moved > self._discarded:
+                connection.execute(DISCARD, (moved,))
+            insert_rows(connection, ledger.name, _COLUMNS, values)
+            insert_rows(connection, outbox.name, _OUTBOX_COLUMNS, waiting)
+
+        await thread.commit(work)
+        self._discarded = moved
+
+    def _seal(
+        self, batch: list[_Order], place: _Head, known: dict[str, Receipt]
+    ) -> tuple[_Head, list[dict[str, Any]], list[tuple[int, _Order]], list[list[Receipt]]]:
+        """The entries behind `place`: the new head, their rows, which bring events, and where each draft stands."""
+        head = _Head(self._epoch, place.seq, place.hash)
+        rows: list[dict[str, Any]] = []
+        brought: list[tuple[int, _Order]] = []
+        receipts: list[list[Receipt]] = []
+        for order in batch:
+            before = head.seq
+            receipts.append([self._place(draft, head, known, rows) for draft in order.drafts])
+            if order.event is not None and head.seq > before:
+                brought.append((head.seq, order))
+        return head, rows, brought, receipts
 
     async def _known(self, connection: AsyncConnection, event_ids: list[str]) -> dict[str, Receipt]:
         found = await connection.execute(
@@ -119,6 +192,13 @@ class LedgerWriter:
 
     async def close(self) -> None:
         await self._commits.close()
+        if self._mover is not None:
+            await self._mover.close()
+        if self._thread is not None:
+            if self._mover is not None and self._mover.moved > self._discarded:
+                with suppress(StoreUnavailable):  # what stays is moved once more, which changes nothing
+                    await self._commit(self._thread, [], [])
+            await self._thread.close()
         await self._lock.release()
 
 
@@ -128,21 +208,23 @@ async def open_ledger(role: str, database: Database, directory: Path) -> LedgerW
         raise ValueError(f"{role!r} is not a slot name")
     for number in range(1, MOST_SLOTS + 1):
         chain = role if number == 1 else f"{role}-{number}"
-        lock = (
-            await _FileLock.take(directory, chain) if database.is_sqlite else await _AdvisoryLock.take(database, chain)
-        )
+        lock = await FileLock.take(directory, chain) if database.is_sqlite else await AdvisoryLock.take(database, chain)
         if lock is not None:
             break
     else:
         raise StoreUnavailable(f"{MOST_SLOTS} processes already write as {role}")
-    home = Database(sqlite_url(directory / f"{chain}{SUFFIX}")) if database.is_sqlite else database
+    file = directory / f"{chain}{SUFFIX}"
+    home, thread, mover = database, None, None
     if database.is_sqlite:
-        lock.home = home
+        lock.home = home = Database(sqlite_url(file))
+        thread = CommitThread(str(file))
     async with home.write() as connection:
         await _prepare(connection, chain)
         head = await _head(connection, chain)
     head.epoch += 1
-    writer = LedgerWriter(chain, home, head, lock)
+    if database.is_sqlite:
+        mover = Mover(Path(make_url(database.url).database or ""), database.turn, file)
+    writer = LedgerWriter(chain, home, head, lock, thread, mover)
     now = datetime.now(UTC)
     started = Draft(f"{chain}/epoch/{head.epoch}", "chain.opened", now, role, data={"pid": os.getpid()})
     await writer.append(started)
@@ -179,56 +261,6 @@ async def _head(connection: AsyncConnection, chain: str) -> _Head:
     if row is None:
         return _Head(0, 0, GENESIS)
     return _Head(orjson.loads(row.entry)["epoch"], row.seq, row.hash)
-
-
-class _FileLock:
-    """A slot is held by an exclusive lock on a file beside the chain; the kernel frees it when the holder dies."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.home: Database | None = None
-
-    @classmethod
-    async def take(cls, directory: Path, chain: str) -> _FileLock | None:
-        try:
-            os.makedirs(directory, exist_ok=True)
-            descriptor = os.open(directory / f"{chain}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as fault:
-            raise StoreUnavailable(f"{directory}: cannot write the ledger: {fault.strerror}") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return cls(descriptor)
-
-    async def release(self) -> None:
-        if self.home is not None:
-            await self.home.close()
-        os.close(self._descriptor)
-
-
-class _AdvisoryLock:
-    """A slot is held by a session-level advisory lock on a connection of its own."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-        self.home: Database | None = None
-
-    @classmethod
-    async def take(cls, database: Database, chain: str) -> _AdvisoryLock | None:
-        number = int.from_bytes(hashlib.sha256(f"kt.ledger.{chain}".encode()).digest()[:8], "big", signed=True)
-        connection = await database.engine.connect()
-        got = await connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": number})
-        await connection.commit()
-        if not got:
-            await connection.close()
-            return None
-        return cls(connection)
-
-    async def release(self) -> None:
-        await self._connection.invalidate()
-        await self._connection.close()
 
 
 async def chains(database: Database, directory: Path) -> list[str]:

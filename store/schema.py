@@ -1,4 +1,4 @@
-"""Every table, once. PostgreSQL and SQLite share them; the ledger's table lives in its own files on SQLite.
+"""Every table, once. PostgreSQL and SQLite share them; the ledger's lives in files of its own on SQLite.
 
 Instants are stored as whole microseconds since 1970 UTC: they sort, subtract and compare alike on both engines.
 Every table carries `tenant`. No column holds text of a prompt or an answer: that is in `contents`, sealed.
@@ -21,6 +21,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -30,6 +31,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def instant_number(at: datetime) -> int:
+    """The instant as it is stored."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware datetime, kept as microseconds since 1970 UTC."""
 
@@ -37,7 +43,7 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else instant_number(value)
 
     def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
         return None if value is None else _EPOCH + value * _MICROSECOND
@@ -236,6 +242,20 @@ holds = Table(
     Index("holds_by_state", "state", "created_at"),
 )
 
+background_responses = Table(
+    "background_responses",
+    metadata,
+    _tenant(),
+    Column("response_id", String(64), nullable=False),
+    Column("consumer", String(200), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("escalation_id", String(64)),
+    Column("problem", String(100)),
+    PrimaryKeyConstraint("tenant", "response_id"),
+)
+
 content_keys = Table(
     "content_keys",
     metadata,
@@ -283,3 +303,43 @@ ledger = Table(
     UniqueConstraint("chain", "event_id"),
     Index("ledger_by_escalation", "escalation_id"),
 )
+
+outbox = Table(
+    "outbox",
+    ledger_metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("event", Text, nullable=False),
+)
+"""In a chain's own file on SQLite: events that are not yet in `events`, each under the number of its entry."""
+
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    _tenant(),
+    Column("name", String(100), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("pack_version", String(100), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    PrimaryKeyConstraint("tenant", "name", "version"),
+    UniqueConstraint("tenant", "name", "digest"),
+    UniqueConstraint("tenant", "name", "pack_version"),
+)
+"""Policy configurations as they were pushed. A row is never changed."""
+
+policy_moves = Table(
+    "policy_moves",
+    metadata,
+    _tenant(),
+    Column("name", String(100), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("stage", String(20), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("proposed_by", String(200)),
+    PrimaryKeyConstraint("tenant", "name", "number"),
+)
+"""What became of the versions: proposed, in shadow, active, or taken out again; the last one counts."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from escalations.commands import Role
+from escalations.commands import Actor, ActorKind, Role
 from store.consumers import Consumer, find_consumer
 from store.directory import find_user
 from store.schema import tokens
@@ -33,6 +33,12 @@ class Principal:
 
     def has(self, *roles: Role) -> bool:
         return not self.roles.isdisjoint(roles)
+
+    @property
+    def actor(self) -> Actor:
+        """Them, as the rules know an actor."""
+        kind = ActorKind.CONSUMER if self.kind == "gateway" else ActorKind.USER
+        return Actor(self.login, kind, tuple(sorted(self.roles)))
 
 
 @dataclass(frozen=True, slots=True)

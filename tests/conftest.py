@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,28 @@ import runtime.dev
 from tests.support.model import FakeModel
 from tests.support.stack import Stack, running_stack
 from tests.support.stores import Postgres, running_postgres
+
+HOOK_SECRET = "whsec_" + base64.b64encode(b"a secret of the tests' own webhook").decode()
+GROUPS = """
+consumer_groups:
+  deferred:
+    policy: {human-oversight: {hold: {mode: deferred}}}
+  quick:
+    policy: {human-oversight: {hold: {grace: 0.2, keepalive: 0.2}}}
+  hooked:
+    policy: {human-oversight: {hold: {mode: deferred, webhook: "webhook:app-hook"}}}
+  injected:
+    chain: [prompt-injection, audit-logger]
+    policy: {prompt-injection: {response: {action: escalate}}}
+  described:
+    policy:
+      human-oversight:
+        categories: {press: {phrases: [press release]}}
+        require_human_for: [press]
+        hold: {mode: deferred}
+  few:
+    limits: {requests_per_minute: 2, held: 1}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +56,13 @@ def model() -> Iterator[FakeModel]:
 
 @pytest.fixture(scope="session")
 def patient_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The configuration of `kt dev`, with a silence so long that a test's decision always falls into it."""
+    """The configuration of `kt dev`, with a silence so long that a test's decision always falls into it.
+
+    And with groups of consumers that are kept otherwise.
+    """
     default = (Path(runtime.dev.__file__).parent / "defaults" / "policy-config.yaml").read_text()
     patient = default.replace("    action: escalate\n", "    action: escalate\n    hold: {grace: 60s, keepalive: 1s}\n")
+    patient += GROUPS
     file = tmp_path_factory.mktemp("config") / "policy-config.yaml"
     file.write_text(patient)
     return file
@@ -45,5 +72,6 @@ def patient_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stack(tmp_path_factory: pytest.TempPathFactory, model: FakeModel, patient_config: Path) -> Iterator[Stack]:
     """`kt dev`, shared by the tests that leave it as they found it."""
     options = ("--upstream", model.url, "--policy-config", str(patient_config))
-    with running_stack(tmp_path_factory.mktemp("stack"), *options) as running:
+    environment = {"KT_ALLOW_PRIVATE_WEBHOOKS": "1", "HOOK_SECRET": HOOK_SECRET}
+    with running_stack(tmp_path_factory.mktemp("stack"), *options, environment=environment) as running:
         yield running

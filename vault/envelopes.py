@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 from dataclasses import dataclass
+from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -70,8 +71,12 @@ class Envelopes:
 
     def index_digest(self, content: bytes) -> str:
         """A keyed digest by which equal contents of different escalations can find each other, as retries do."""
-        key = HKDFExpand(SHA256(), 32, b"kt.vault.index.v1").derive(self._keys.secret())
-        return hmac.new(key, content, hashlib.sha256).hexdigest()
+        return hmac.digest(self._indexing, content, "sha256").hex()
+
+    @cached_property
+    def _indexing(self) -> bytes:
+        """Derived once: a keyring does not change while it is open, and every request asks."""
+        return HKDFExpand(SHA256(), 32, b"kt.vault.index.v1").derive(self._keys.secret())
 
     def new_key(self, tenant: str, escalation_id: str) -> tuple[DataKey, WrappedKey]:
         subject = f"{tenant}/{escalation_id}"

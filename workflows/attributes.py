@@ -56,6 +56,10 @@ def changes(before: View, after: View) -> list[Update]:
         updates.append(TEAM.value_set(after.team) if after.team else TEAM.value_unset())
     if before.assignee != after.assignee:
         updates.append(ASSIGNEE.value_set(after.assignee) if after.assignee else ASSIGNEE.value_unset())
+    if before.severity != after.severity:
+        updates.append(SEVERITY.value_set(after.severity.value))
+    if before.sla_deadline != after.sla_deadline:
+        updates.append(DUE_AT.value_set(after.sla_deadline))
     if before.sla_state != after.sla_state and after.sla_state is SlaState.BREACHED:
         updates.append(BREACHED.value_set(True))
     return updates

@@ -13,67 +13,32 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from escalations.case import Case
 from escalations.clock import next_alarm
 from escalations.commands import SYSTEM, Actor, ActorKind, Command, Routed, Withdraw
 from escalations.errors import BY_CODE, EscalationError, Invalid, KeyReused
-from escalations.events import FINAL, Event, EventType
+from escalations.events import FINAL, Event
 from escalations.sla import Alarm
 from escalations.step import open_case, refuse, step
 from escalations.views import View, view_of
+from workflows import calls
 from workflows.attributes import changes
-from workflows.messages import (
-    NOTIFICATIONS_QUEUE,
-    AuthorizationWanted,
-    Carried,
-    Delivery,
-    Ended,
-    Instruction,
-    Notification,
-    Outcome,
-    RecordBatch,
-    RouteWanted,
-    Seen,
-    Signal,
-    Start,
-)
-from workflows.ports import Authorizing, Delivering, Notifying, Recording, Routing
+from workflows.handlers import Handlers
+from workflows.messages import Carried, Ended, Instruction, Outcome, Seen, Signal, Start
 from workflows.refusals import to_application_error
+from workflows.telling import audiences
 
 MOST_SEEN = 100
 MOST_HISTORY = 500
 API_FIRST = timedelta(seconds=2)
-LOG_CHANNEL = "log"
 MOST_UPDATES = 500
 """Accepted updates after which the workflow continues as new; the server stops at 2,000."""
 
-_TOLD = frozenset(
-    {
-        EventType.OPENED,
-        EventType.ASSIGNED,
-        EventType.AMBER,
-        EventType.BREACHED,
-        EventType.RELEASED_AT_BREACH,
-        EventType.REASSIGNED,
-        EventType.UNROUTED,
-        EventType.ESCALATED,
-        EventType.RESOLVED,
-        EventType.EXPIRED,
-        EventType.WITHDRAWN,
-    }
-)
-_FOR_EVER = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
-_FOR_DAYS = RetryPolicy(
-    initial_interval=timedelta(seconds=5), backoff_coefficient=4, maximum_interval=timedelta(hours=4)
-)
-_A_FEW_TIMES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
-
 
 @workflow.defn(name="Escalation")
-class EscalationWorkflow:
+class EscalationWorkflow(Handlers):
     @workflow.init
     def __init__(self, start: Start) -> None:
         self._outbox: list[Event] = []
@@ -207,20 +172,16 @@ class EscalationWorkflow:
             await self._pressing_within(API_FIRST)
         batch = tuple(self._outbox)
         view = view_of(self._case)
-        await workflow.execute_activity_method(
-            Recording.record,
-            RecordBatch(view, batch, tuple(event.seq for event in batch if event.seq in self._answered)),
-            start_to_close_timeout=timedelta(seconds=15),
-            retry_policy=_FOR_EVER,
-            summary=", ".join(event.type.value for event in batch),
-        )
+        await calls.record(view, batch, tuple(event.seq for event in batch if event.seq in self._answered))
         del self._outbox[: len(batch)]
         self._answered.difference_update(event.seq for event in batch)
         for event in batch:
             if event.type in FINAL and self._case.opening.reply_to:
-                self._in_background(self._deliver(self._case.opening.reply_to))
-            if event.type in _TOLD:
-                self._in_background(self._notify(event, view))
+                self._in_background(calls.deliver(self._case.opening))
+            if event.type in FINAL and self._case.opening.consumer_channel:
+                self._in_background(calls.notify_consumer(event, view, self._case.opening.consumer_channel))
+            for audience in audiences(event, view, self._case.legs, self._case.opening.edition):
+                self._in_background(calls.notify(event, view, audience))
 
     def _pressing(self) -> bool:
         """Whether something waits that nobody else writes down: the API does so with what it was answered."""
@@ -235,89 +196,20 @@ class EscalationWorkflow:
                 timeout_summary="the API writes first",
             )
 
-    async def _deliver(self, queue: str) -> None:
-        """A courtesy: a gateway that is gone has forgotten its callers too, and a sweep finds what a hint missed."""
-        opening = self._case.opening
-        try:
-            await workflow.execute_activity_method(
-                Delivering.deliver,
-                Delivery(opening.tenant, opening.escalation_id),
-                task_queue=queue,
-                schedule_to_start_timeout=timedelta(seconds=5),
-                start_to_close_timeout=timedelta(seconds=5),
-                retry_policy=_A_FEW_TIMES,
-            )
-        except ActivityError as failure:
-            workflow.logger.info("the gateway could not be told: %s", type(failure.cause).__name__)
-
-    async def _notify(self, event: Event, view: View) -> None:
-        channel = str(event.data.get("channel") or view.route.channel)
-        told_person = event.type in (EventType.ASSIGNED, EventType.RELEASED_AT_BREACH)
-        recipient = str(event.data.get("assignee")) if told_person else view.route.destination
-        notification = Notification(
-            id=f"{view.escalation_id}/{event.seq}/{channel}",
-            event=event.type.value,
-            channel=channel,
-            view=view,
-            at=event.at,
-            recipient=recipient,
-            tenant=view.tenant,
-            data=event.data,
-        )
-        if channel == LOG_CHANNEL:
-            # A line in this worker's own log needs no queue, and cannot be slow.
-            timeout = timedelta(seconds=5)
-            await workflow.execute_local_activity_method(Notifying.notify, notification, start_to_close_timeout=timeout)
-            return
-        try:
-            await workflow.execute_activity_method(
-                Notifying.notify,
-                notification,
-                task_queue=NOTIFICATIONS_QUEUE,
-                start_to_close_timeout=timedelta(seconds=30),
-                schedule_to_close_timeout=timedelta(hours=76),
-                retry_policy=_FOR_DAYS,
-                summary=f"{event.type.value} → {channel}",
-            )
-        except ActivityError:
-            workflow.logger.warning("notification %s was given up", notification.id)
-
     def _in_background(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
     async def _find_route(self) -> None:
-        wanted, opening = self._case.wanted_route, self._case.opening
-        assert wanted is not None
-        found = await workflow.execute_activity_method(
-            Routing.route,
-            RouteWanted(
-                tenant=opening.tenant,
-                settings_version=opening.sla.settings_version,
-                policy_rule=opening.policy_rule,
-                reason_code=opening.reason_code,
-                severity=opening.severity.value,
-                consumer_team=opening.consumer_team,
-                consumer_group=opening.consumer_group,
-                after=wanted.after,
-            ),
-            start_to_close_timeout=timedelta(seconds=15),
-            retry_policy=_FOR_EVER,
-            summary=f"next level, {wanted.reason.value}",
-        )
+        wanted = self._case.wanted_route
+        route = await calls.find_route(self._case)
         if self._case.wanted_route == wanted:
-            self._become(step(self._case, Routed(found.route), workflow.now()))
+            self._become(step(self._case, Routed(route), workflow.now()))
 
     async def _authorize_first(self) -> None:
-        signal, opening = self._inbox[0], self._case.opening
-        answer = await workflow.execute_activity_method(
-            Authorizing.authorize,
-            AuthorizationWanted(opening.tenant, opening.escalation_id, signal),
-            start_to_close_timeout=timedelta(seconds=15),
-            retry_policy=_FOR_EVER,
-            summary=signal.operation,
-        )
+        signal = self._inbox[0]
+        answer = await calls.authorize(self._case.opening, signal)
         del self._inbox[0]
         try:
             if answer.command is None:
@@ -370,104 +262,6 @@ class EscalationWorkflow:
     @workflow.query(name="history", description="What happened, oldest first")
     def history(self) -> list[Event]:
         return self._history
-
-    # Updates (a true answer) and signals of the same names (no answer, authorized first)
-
-    @workflow.update(name="claim", description="Take ownership")
-    def claim(self, instruction: Instruction) -> Outcome:
-        return self._update("claim", instruction)
-
-    @claim.validator
-    def _may_claim(self, instruction: Instruction) -> None:
-        self._validate("claim", instruction)
-
-    @workflow.signal(name="claim", description="Take ownership, without an answer")
-    def claim_signal(self, message: Any = None) -> None:
-        self._inbox.append(Signal("claim", message))
-
-    @workflow.update(name="unclaim", description="Give it back to the queue")
-    def unclaim(self, instruction: Instruction) -> Outcome:
-        return self._update("unclaim", instruction)
-
-    @unclaim.validator
-    def _may_unclaim(self, instruction: Instruction) -> None:
-        self._validate("unclaim", instruction)
-
-    @workflow.signal(name="unclaim", description="Give it back to the queue, without an answer")
-    def unclaim_signal(self, message: Any = None) -> None:
-        self._inbox.append(Signal("unclaim", message))
-
-    @workflow.update(name="resolve", description="Decide: allow, block, or redact and allow")
-    def resolve(self, instruction: Instruction) -> Outcome:
-        return self._update("resolve", instruction)
-
-    @resolve.validator
-    def _may_resolve(self, instruction: Instruction) -> None:
-        self._validate("resolve", instruction)
-
-    @workflow.signal(name="resolve", description="Decide, without an answer; unsigned it can only block")
-    def resolve_signal(self, message: Any = None) -> None:
-        self._inbox.append(Signal("resolve", message))
-
-    @workflow.update(name="escalate_further", description="Hand it to the next level, a team or a person")
-    def escalate_further(self, instruction: Instruction) -> Outcome:
-        return self._update("escalate_further", instruction)
-
-    @escalate_further.validator
-    def _may_escalate_further(self, instruction: Instruction) -> None:
-        self._validate("escalate_further", instruction)
-
-    @workflow.signal(name="escalate_further", description="Hand it to the next level, without an answer")
-    def escalate_further_signal(self, message: Any = None) -> None:
-        self._inbox.append(Signal("escalate_further", message))
-
-    @workflow.update(name="assign", description="Give it to one person")
-    def assign(self, instruction: Instruction) -> Outcome:
-        return self._update("assign", instruction)
-
-    @assign.validator
-    def _may_assign(self, instruction: Instruction) -> None:
-        self._validate("assign", instruction)
-
-    @workflow.signal(name="assign", description="Give it to one person, without an answer")
-    def assign_signal(self, message: Any = None) -> None:
-        self._inbox.append(Signal("assign", message))
-
-    @workflow.update(name="extend", description="Keep a claim for longer")
-    def extend(self, instruction: Instruction) -> Outcome:
-        return self._update("extend", instruction)
-
-    @extend.validator
-    def _may_extend(self, instruction: Instruction) -> None:
-        self._validate("extend", instruction)
-
-    @workflow.signal(name="extend", description="Keep a claim for longer, without an answer")
-    def extend_signal(self, message: Any = None) -> None:
-        self._inbox.append(Signal("extend", message))
-
-    @workflow.update(name="comment", description="Say something beside the case")
-    def comment(self, instruction: Instruction) -> Outcome:
-        return self._update("comment", instruction)
-
-    @comment.validator
-    def _may_comment(self, instruction: Instruction) -> None:
-        self._validate("comment", instruction)
-
-    @workflow.signal(name="comment", description="Say something beside the case, without an answer")
-    def comment_signal(self, message: Any = None) -> None:
-        self._inbox.append(Signal("comment", message))
-
-    @workflow.update(name="withdraw", description="The consumer gave up")
-    def withdraw(self, instruction: Instruction) -> Outcome:
-        return self._update("withdraw", instruction)
-
-    @withdraw.validator
-    def _may_withdraw(self, instruction: Instruction) -> None:
-        self._validate("withdraw", instruction)
-
-    @workflow.signal(name="withdraw", description="The consumer gave up, without an answer")
-    def withdraw_signal(self, message: Any = None) -> None:
-        self._inbox.append(Signal("withdraw", message))
 
 
 def _details(view: View) -> str:

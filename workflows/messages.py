@@ -16,8 +16,12 @@ from escalations.commands import (
     Comment,
     EscalateFurther,
     Extend,
+    Recompute,
     Resolve,
+    Resume,
+    SetSeverity,
     Unclaim,
+    WaitOnRequester,
     Withdraw,
 )
 from escalations.events import Event
@@ -28,7 +32,19 @@ ESCALATIONS_QUEUE = "escalations"
 NOTIFICATIONS_QUEUE = "notifications"
 
 AnyCommand = Annotated[
-    Claim | Unclaim | Resolve | EscalateFurther | Assign | Extend | Comment | Withdraw, Field(discriminator="operation")
+    Claim
+    | Unclaim
+    | Resolve
+    | EscalateFurther
+    | Assign
+    | Extend
+    | Comment
+    | Withdraw
+    | WaitOnRequester
+    | Resume
+    | SetSeverity
+    | Recompute,
+    Field(discriminator="operation"),
 ]
 
 
@@ -134,6 +150,10 @@ class RouteWanted:
     consumer_team: str | None
     consumer_group: str | None
     after: int | None
+    requester: str | None = None
+    consumer: str | None = None
+    provider: str | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +186,11 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Something to tell, on one channel. `id` is the idempotency key: (escalation, event, channel)."""
+    """Something to tell, on one channel. `id` is the idempotency key: (escalation, event, channel).
+
+    `following`: the channel is that of an earlier route. What shows the case there (a card, an incident) is brought up
+    to date; nobody is called.
+    """
 
     id: str
     event: str
@@ -176,6 +200,7 @@ class Notification:
     recipient: str
     tenant: str = "default"
     data: dict[str, str | int | None] = field(default_factory=dict)
+    following: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,44 +6,86 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
+import ssl
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import httpx
 import orjson
-from temporalio.exceptions import ApplicationError
 
+from activities.channels import guard
+from activities.channels.faults import fault, no_secret, retry_after, secret
 from escalations.settings import SecretReference
 from escalations.settings import WebhookChannel as WebhookSettings
 from workflows.messages import Notification
 
-TIMEOUT_S = 20
+TIMEOUT_S = 20.0
+_WHAT = "a webhook secret (whsec_ and base64)"
 
 
 class WebhookChannel:
-    def __init__(self, settings: WebhookSettings, environment: Mapping[str, str]) -> None:
+    """`look_up`, `tls` and `timeout_s` are the name service, the trusted certificates and the patience, for tests."""
+
+    def __init__(
+        self,
+        settings: WebhookSettings,
+        environment: Mapping[str, str],
+        *,
+        look_up: guard.Resolve = guard.resolve,
+        tls: ssl.SSLContext | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self._url = settings.url
+        self._environment = environment
         self._key = _key(settings.secret_key_ref, environment)
+        self._look_up = look_up
+        self._tls = tls
+        self._timeout_s = timeout_s
 
     async def send(self, notification: Notification) -> None:
         """Raises ApplicationError for everything but a 2xx answer: a redirect is a failure, a 410 is final."""
         body = orjson.dumps(payload(notification))
         headers = {"content-type": "application/json", **sign(self._key, notification.id, int(time.time()), body)}
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as client:
-                answer = await client.post(self._url, content=body, headers=headers)
-        except httpx.HTTPError as fault:
-            raise ApplicationError(f"the receiver did not answer: {type(fault).__name__}", type="webhook") from None
-        if answer.status_code == 410:
-            raise ApplicationError("the receiver is gone (410)", type="webhook", non_retryable=True)
-        if not answer.is_success:
-            raise ApplicationError(f"the receiver answered {answer.status_code}", type="webhook")
+            async with asyncio.timeout(self._timeout_s):
+                targets = await guard.targets(self._url, self._environment, self._look_up)
+                status, answered = await self._post(targets, headers, body)
+        except guard.Refused as refused:
+            raise fault("webhook", str(refused), final=True) from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, guard.Unresolved) as away:
+            raise fault("webhook", f"the receiver did not answer: {type(away).__name__}") from None
+        if status == 410:
+            raise fault("webhook", "the receiver is gone (410)", final=True)
+        if not 200 <= status < 300:
+            wait = retry_after(answered) if status in (429, 503) else None
+            raise fault("webhook", f"the receiver answered {status}", wait=wait)
+
+    async def _post(
+        self, targets: list[guard.Target], headers: dict[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str]]:
+        """Status and headers of the answer. Its body is never read: nothing in it matters, and it may have no end."""
+        client = httpx.AsyncClient(
+            timeout=self._timeout_s, follow_redirects=False, trust_env=False, verify=self._tls or _public_certificates()
+        )
+        async with client:
+            for index, target in enumerate(targets):
+                all_headers = {**headers, "host": target.host}
+                try:
+                    async with client.stream(
+                        "POST", target.url, content=body, headers=all_headers, extensions=target.extensions
+                    ) as answer:
+                        return answer.status_code, answer.headers
+                except (httpx.ConnectError, httpx.ConnectTimeout):
+                    if index == len(targets) - 1:
+                        raise
+        raise httpx.ConnectError("no address")
 
 
 def payload(notification: Notification) -> dict[str, Any]:
@@ -82,19 +124,17 @@ def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, 
 
 def _key(reference: SecretReference, environment: Mapping[str, str]) -> bytes:
     """The signing key of a `whsec_…` secret. Raises ApplicationError when there is none, without naming it."""
-    secret = environment.get(reference.env or "", "") if reference.env else _read(reference.file or "")
+    written = secret("webhook", reference, environment, _WHAT)
     try:
-        key = base64.b64decode(secret.strip().removeprefix("whsec_"), validate=True)
-    except binascii.Error:
+        key = base64.b64decode(written.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
         key = b""
     if len(key) < 16:
-        where = f"environment variable {reference.env}" if reference.env else f"file {reference.file}"
-        raise ApplicationError(f"{where} does not hold a webhook secret (whsec_ and base64)", type="webhook")
+        raise no_secret("webhook", reference, _WHAT)
     return key
 
 
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""
+@cache
+def _public_certificates() -> ssl.SSLContext:
+    """Loaded once: it costs more than a delivery."""
+    return httpx.create_ssl_context(trust_env=False)

@@ -1,53 +1,123 @@
-"""Attempts to overrule the instructions of an application: known phrase families, in normalised text.
+"""Attempts to overrule the instructions of an application: what they say, how they are built, what they hide.
 
-Honest limits: patterns catch what is said in known words. On public sets of varied attacks, patterns of this kind find
-about one in ten; the measure of this detector belongs to the policy engine's benchmark.
+Families of phrases in several languages, marks that imitate the turns of a conversation, and text inside the text
+(base64, hexadecimal, escapes, letters apart, characters that nobody sees), which is decoded and looked at again. Hits
+add up to a score; `find` speaks from 0.5 on.
+
+Honest limits: this is screening for known ways of saying it. Many attacks are ones only in the light of what the
+application was told, and a paraphrase passes. docs/detection.md has the figures.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from policies.detectors import Span
-from policies.normalising import normalise
+from policies.detectors.injection_phrases import (
+    DELIMITERS,
+    FAMILIES,
+    FOREIGN,
+    HINTS,
+    LATIN_HINTS,
+    OTHER_LATIN,
+    OTHER_SCRIPTS,
+    Family,
+)
+from policies.detectors.payloads import Oddities, hidden, respelled
+from policies.normalising import normalise, origins
 
-VERSION = "prompt-injection/1"
+VERSION = "prompt-injection/2"
+THRESHOLD = 0.5
 
-_ANY = r"(?:all |any |every |the |your |my |these |those |this |of |previous |prior |above |earlier |preceding |existing |system |initial |original )"
-_FAMILIES = {
-    "ignore_instructions": re.compile(
-        rf"\b(?:ignore|disregard|forget|override|bypass|do not follow|stop following) {_ANY}{{0,5}}"
-        r"(?:instructions?|prompts?|rules?|guidelines?|directions?|commands?|constraints?|context|programming|policies)\b",
-        re.IGNORECASE,
-    ),
-    "reveal_prompt": re.compile(
-        r"\b(?:reveal|print|show|repeat|output|display|tell me|leak|dump|give me)(?: me)?"
-        rf" {_ANY}{{0,4}}(?:system prompt|hidden prompt|initial prompt|instructions above|secret instructions|developer message)\b",
-        re.IGNORECASE,
-    ),
-    "new_role": re.compile(
-        r"\b(?:you are now|from now on,? you(?: are| will)|pretend (?:to be|you are)|act as)\b.{0,60}"
-        r"\b(?:dan|jailbr\w+|unrestricted|unfiltered|without (?:any )?(?:restrictions?|rules|filters?|limits?)|no (?:restrictions?|rules|limits?))\b",
-        re.IGNORECASE | re.DOTALL,
-    ),
-    "mode_switch": re.compile(
-        r"\b(?:developer|debug|god|admin|sudo|jailbreak|dan) mode\b.{0,30}\b(?:on|enabled?|activated?|now)\b"
-        r"|\b(?:enable|activate|enter|switch to) (?:developer|debug|god|admin|sudo|jailbreak|dan) mode\b",
-        re.IGNORECASE,
-    ),
-    "fake_delimiter": re.compile(
-        r"<\|(?:im_start|im_end|system|endoftext)\|>|\[/?INST\]|<<SYS>>|(?:^|\n)\s*#{2,}\s*(?:system|new instructions?)\s*:",
-        re.IGNORECASE,
-    ),
-}
+_HINT_NAMES = frozenset(("other_language", *(family.name for family in HINTS)))
+_WORDS = re.compile(r"[^\W_]+")
+_OTHER_LETTERS = re.compile("[\u0400-\u0fff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
+_DEEPEST = 2
+_HIDDEN = 0.3
+_REPEATED = re.compile(r"(?:(\b\w{2,20}\b)\W{1,3}(?:\1\W{1,3}){7,}+)")
 
 
-def find(path: str, text: str) -> list[Span]:
-    """Every family that the text shows, at most once each; the offsets are those of the normalised text."""
-    looked_at = normalise(text)
-    found = []
-    for family, pattern in _FAMILIES.items():
-        match = pattern.search(looked_at)
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """How sure it is (0 to 1), each family's weight, and where in the text."""
+
+    score: float
+    layers: dict[str, float]
+    spans: tuple[Span, ...]
+
+
+def find(path: str, text: str, threshold: float = THRESHOLD) -> list[Span]:
+    """Every family that the text shows, at most once each; nothing where they do not add up to the threshold."""
+    screening = screen(path, text)
+    return list(screening.spans) if screening.score >= threshold else []
+
+
+def screen(path: str, text: str) -> Screening:
+    """The families of one text and the score that they make together: any two are surer than one."""
+    weights: dict[str, float] = {}
+    spans: list[Span] = []
+    places: list[int] | None = None
+    for family, weight, start, end in _hits(text, 0):
+        if family in weights:
+            continue
+        if not spans:
+            places = origins(text)
+        if places is not None and start >= 0:
+            start, end = places[min(start, len(places) - 1)], places[min(end, len(places) - 1)]
+        weights[family] = weight
+        spans.append(Span(path, max(0, start), end if start >= 0 else len(text), "PROMPT_INJECTION", family))
+    doubt, hinted = 1.0, 1.0
+    for family, weight in weights.items():
+        if family in _HINT_NAMES:
+            hinted *= 1 - weight
+        else:
+            doubt *= 1 - weight
+    # Hints tip a balance, and hold nothing alone.
+    return Screening(round(1 - doubt * max(0.55, hinted), 3), weights, tuple(spans))
+
+
+def _hits(text: str, depth: int) -> Iterator[tuple[str, float, int, int]]:
+    """(family, weight, start, end) in the normalised text; the start is negative for what stands in no one place."""
+    looked_at = normalise(text).lower()
+    if not looked_at.isascii():
+        # RE2 reads UTF-8, in which a lone surrogate has no form.
+        looked_at = looked_at.encode("utf-8", "replace").decode()
+    words = set(_WORDS.findall(looked_at))
+    yield from _said(looked_at, words)
+    if depth >= _DEEPEST:
+        return
+    odd = Oddities.of(words)
+    for way, said in respelled(looked_at, odd):
+        for family, weight, _, _ in _said(said, set(_WORDS.findall(said))):
+            yield f"{way}:{family}", max(weight, 0.6), -1, -1
+    for way, _, _, said in hidden(text, odd):
+        inner = list(_hits(said, depth + 1))
+        yield f"hidden_{way}", max((0.85 if hit[1] >= 0.3 else _HIDDEN for hit in inner), default=_HIDDEN), -1, -1
+
+
+def _said(text: str, words: set[str]) -> Iterator[tuple[str, float, int, int]]:
+    for family in (*FAMILIES, *HINTS):
+        if not words.isdisjoint(family.words):
+            yield from _first(family, text)
+    if len(words & FOREIGN) >= 2 or (not text.isascii() and _OTHER_LETTERS.search(text)):
+        yield "other_language", 0.2, -1, -1
+    if not words.isdisjoint(LATIN_HINTS):
+        for family in OTHER_LATIN:
+            yield from _first(family, text)
+    if not text.isascii() and _OTHER_LETTERS.search(text):
+        for family in OTHER_SCRIPTS:
+            yield from _first(family, text)
+    if "<" in text or "[" in text or "##" in text:
+        yield from _first(DELIMITERS, text)
+    if len(text) > 40 and len(words) * 8 < text.count(" "):
+        match = _REPEATED.search(text)
         if match:
-            found.append(Span(path, match.start(), match.end(), "PROMPT_INJECTION", family))
-    return found
+            yield "repeated_words", 0.4, match.start(), match.end()
+
+
+def _first(family: Family, text: str) -> Iterator[tuple[str, float, int, int]]:
+    match = family.pattern.search(text)
+    if match:
+        yield family.name, family.weight, match.start(), match.end()

@@ -233,11 +233,11 @@ def test_identity_is_the_tokens_and_never_the_bodys(stack: Stack, held: str) -> 
 
 def test_fifty_claims_at_once_have_one_winner_and_forty_nine_true_refusals(stack: Stack) -> None:
     held = stack.create()["escalation_id"]
-    people = ("reviewer", "reviewer2", "senior", "admin")
+    people = ("reviewer", "reviewer2", "senior")
     before = len(stack.events(held))
 
     def claim(number: int) -> tuple[str, httpx.Response]:
-        who = people[number % 4]
+        who = people[number % 3]
         headers = {"authorization": f"Bearer {stack.token(who)}", "Idempotency-Key": f"{number}"}
         return who, httpx.post(f"{stack.info['api_url']}/v1/escalations/{held}/claim", headers=headers, timeout=60)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from escalations.case import Case, DecisionTerms, Opening
+from escalations.case import EDITION, Case, DecisionTerms, Opening
 from escalations.commands import Actor, ActorKind, Resolve, Role
 from escalations.decisions import DEFAULT_CATEGORIES, Resolution
 from escalations.routes import Chooser, Route
@@ -46,6 +46,7 @@ def opening(**changes: Any) -> Opening:
         sla=SlaTerms(timedelta(hours=1), expire_after=timedelta(hours=6), claim_lease=None),
         decisions=DecisionTerms(DEFAULT_CATEGORIES),
         consumer="app",
+        edition=EDITION,
     )
     return replace(plain, **changes)
 

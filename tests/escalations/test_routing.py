@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from escalations.facts import Facts
 from escalations.routes import Chooser
-from escalations.routing import Directory, Facts, Preset, choose, choose_next, destination
+from escalations.routing import Directory, Preset, choose, choose_next, destination
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 
@@ -179,3 +180,69 @@ def test_two_rules_of_one_name_are_refused() -> None:
 )
 def test_destinations_are_written_in_several_ways(name: str, found: tuple[str | None, str | None]) -> None:
     assert destination(name, PEOPLE) == found
+
+
+@pytest.mark.parametrize(
+    ("match", "given", "reason"),
+    [
+        ({"category": "legal_opinions"}, {}, None),
+        ({"category": "human-oversight"}, {}, "category is legal_opinions"),
+        ({"consumer": ["app", "other"]}, {"consumer": "app"}, None),
+        ({"consumer": "app"}, {}, "consumer is not set"),
+        ({"provider": "openai"}, {"provider": "anthropic"}, "provider is anthropic"),
+        ({"model": "gpt-4*"}, {"model": "gpt-4o-mini"}, None),
+        ({"model": ["claude-*", "o1"]}, {"model": "gpt-4o"}, "model is gpt-4o"),
+        ({"model": "gpt-4o"}, {}, "model is not set"),
+        ({"weekday": "wed"}, {}, None),
+        ({"weekday": ["sat-sun", "Wednesday"]}, {}, None),
+        ({"weekday": "sat-sun"}, {}, "weekday is Wednesday"),
+    ],
+)
+def test_what_a_rule_may_ask(match: dict[str, Any], given: dict[str, Any], reason: str | None) -> None:
+    rules = settings({"match": match})
+    choice = choose_next(facts(**given), rules, PEOPLE, NOON, None)
+    assert (choice.route is not None, choice.considered[0].verdict) == (reason is None, reason or "won")
+
+
+def test_a_weekday_is_that_of_the_business_hours_zone() -> None:
+    document = {
+        "business_hours": {"zone": "Asia/Tokyo"},
+        "escalation_routing": {"rules": [{"name": "n", "match": {"weekday": "fri"}, "route_to": "team:legal"}]},
+    }
+    late = datetime(2026, 5, 7, 15, 30, tzinfo=UTC)
+    assert choose_next(facts(), EscalationSettings.model_validate(document), PEOPLE, late, None).route is not None
+
+
+def test_days_that_nobody_knows_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        settings({"match": {"weekday": ["mon", "someday"]}})
+
+
+def on_call(*members: Any, **changes: Any) -> EscalationSettings:
+    layer = {"name": "week", "members": list(members), "start": "2026-01-05", "handoff": {"at": "00:00"}}
+    rules = [
+        {"name": "to the night", "match": {"any": True}, "route_to": "schedule:night"},
+        {"name": "to all", "match": {"any": True}, "route_to": "team:legal"},
+    ]
+    document = {"schedules": {"night": {"layers": [layer]}}, "escalation_routing": {"rules": rules}, **changes}
+    return EscalationSettings.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "requester", "user", "verdict"),
+    [
+        (on_call("ana"), None, "ana", "won"),
+        (on_call(["gone", "ana"]), None, "ana", "won"),
+        (on_call(["ana", "cs"]), "Ana", "cs", "won"),
+        (on_call("ana"), "ana", None, "passed over: ana made the request"),
+        (on_call("gone"), None, None, "passed over: nobody is on call in night"),
+        (on_call("ana", schedules={}), None, None, "passed over: there is no schedule night"),
+    ],
+)
+def test_a_route_to_a_schedule_goes_to_whoever_is_on_call(
+    schedule: EscalationSettings, requester: str | None, user: str | None, verdict: str
+) -> None:
+    choice = choose(facts(requester=requester), schedule, PEOPLE, NOON)
+    assert choice.route is not None
+    assert (choice.route.user, choice.route.team) == (user, None if user else "legal")
+    assert choice.considered[0].verdict == verdict

@@ -52,6 +52,9 @@ def test_a_claim_lease_can_be_switched_off() -> None:
         {"notification_channels": {"hook": {"type": "webhook", "url": "https://x", "secret_key_ref": {}}}},
         {"notification_channels": {"hook": {"type": "pigeon"}}},
         {"decisions": {"categories": ["mine"]}},
+        {"business_hours": {"zone": "Europe"}},
+        {"calendars": {"office": {"zone": "Europe", "hours": {"mon": "09:00-17:00"}}}},
+        {"schedules": {"night": {"layers": []}}},
     ],
 )
 def test_what_makes_no_sense_is_refused(document: dict[str, Any]) -> None:

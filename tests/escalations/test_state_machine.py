@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,17 +20,24 @@ from escalations.commands import (
     Comment,
     EscalateFurther,
     Extend,
+    Recompute,
+    Resume,
+    Role,
     Routed,
+    SetSeverity,
     Unclaim,
+    WaitOnRequester,
     Withdraw,
 )
 from escalations.decisions import Resolution
 from escalations.errors import EscalationError
 from escalations.events import FINAL, Event, EventType
 from escalations.routes import Route
+from escalations.severity import Severity
 from escalations.sla import SlaState, SlaTerms
 from escalations.step import open_case, step
 from escalations.views import view_of
+from escalations.windows import OpenTime
 from tests.escalations.cases import (
     ANA,
     AUDITOR,
@@ -46,18 +55,39 @@ from tests.escalations.cases import (
 
 PEOPLE = st.sampled_from([ANA, BEN, SENIOR, AUDITOR, OPERATOR, CONSUMER])
 ROUTES = st.sampled_from([LEGAL, TO_ANA, NEXT])
+ADMIN = Actor("root", roles=(Role.ADMIN,))
+TARGETS = (
+    (Severity.CRITICAL, timedelta(minutes=15), None),
+    (Severity.HIGH, timedelta(hours=1), timedelta(minutes=20)),
+    (Severity.MEDIUM, timedelta(hours=2), timedelta(minutes=40)),
+    (Severity.LOW, timedelta(hours=4), None),
+)
+_HALF_HOUR = timedelta(minutes=30)
+HALF_HOURS = OpenTime(
+    "half hours",
+    1,
+    "",
+    tuple((START + number * 2 * _HALF_HOUR, START + (number * 2 + 1) * _HALF_HOUR) for number in range(12)),
+    START + 23 * _HALF_HOUR,
+)
 
 
 class CaseMachine(RuleBasedStateMachine):
     """Commands, alarms and routes in any order, against what must always be true."""
 
-    @initialize(route=ROUTES, unverified=st.booleans(), lease=st.sampled_from([None, 5, 30]))
-    def open(self, route: Route, unverified: bool, lease: int | None) -> None:
+    @initialize(route=ROUTES, unverified=st.booleans(), lease=st.sampled_from([None, 5, 30]), calendar=st.booleans())
+    def open(self, route: Route, unverified: bool, lease: int | None, calendar: bool) -> None:
         self.now = START
         sla = SlaTerms(
             timedelta(hours=1),
             expire_after=timedelta(hours=3),
             claim_lease=timedelta(minutes=lease) if lease else None,
+            open_time=HALF_HOURS if calendar else None,
+            claim_target=timedelta(minutes=20),
+            notify_at_remaining=(50, 30, 10),
+            max_pause=timedelta(minutes=40),
+            by_severity=TARGETS,
+            warn_at_lease=80,
         )
         self.case, events = open_case(opening(route=route, sla=sla, unverified_signals=unverified), START)
         self.events = list(events)
@@ -115,6 +145,27 @@ class CaseMachine(RuleBasedStateMachine):
     def withdraw(self, actor: Actor) -> None:
         self._do(Withdraw(actor))
 
+    @rule(actor=PEOPLE, minutes=st.one_of(st.none(), st.integers(1, 45)))
+    def wait(self, actor: Actor, minutes: int | None) -> None:
+        before = self.case
+        self._do(WaitOnRequester(actor, "r" * 64, None if minutes is None else timedelta(minutes=minutes)))
+        if self.case.paused and not before.paused:
+            assert self.case.due_at >= self.case.pauses[-1][1], "no deadline lies in a pause"
+
+    @rule(actor=PEOPLE)
+    def resume(self, actor: Actor) -> None:
+        self._do(Resume(actor))
+
+    @rule(actor=PEOPLE, severity=st.sampled_from(list(Severity)), later=st.booleans())
+    def set_severity(self, actor: Actor, severity: Severity, later: bool) -> None:
+        before = self.case.due_at
+        self._do(SetSeverity(actor, severity, later=later))
+        assert later or self.case.due_at <= before, "only a senior's word moves a deadline later"
+
+    @rule(minutes=st.integers(10, 120))
+    def recompute(self, minutes: int) -> None:
+        self._do(Recompute(ADMIN, replace(self.case.opening.sla, target=timedelta(minutes=minutes))))
+
     @rule(route=st.one_of(st.none(), ROUTES))
     def routed(self, route: Route | None) -> None:
         self.case, events = step(self.case, Routed(route), self.now)
@@ -156,13 +207,31 @@ class CaseMachine(RuleBasedStateMachine):
         assert (view.resolution is None) == (view.status is not Status.RESOLVED)
 
     @invariant()
-    def amber_and_breach_at_most_once_and_in_order(self) -> None:
+    def a_breach_comes_once_after_amber_and_stays(self) -> None:
         kinds = [event.type for event in self.events]
-        assert kinds.count(EventType.AMBER) <= 1
         assert kinds.count(EventType.BREACHED) <= 1
         if EventType.BREACHED in kinds:
             assert kinds.index(EventType.AMBER) < kinds.index(EventType.BREACHED)
         assert (self.case.sla_state is SlaState.BREACHED) == (EventType.BREACHED in kinds)
+        assert kinds.count(EventType.CLAIM_OVERDUE) <= 1
+
+    @invariant()
+    def pauses_are_apart_within_their_budget_and_never_of_a_critical_case(self) -> None:
+        case = self.case
+        assert sum((end - start for start, end in case.pauses), timedelta(0)) <= timedelta(minutes=40)
+        assert all(one[1] <= other[0] for one, other in pairwise(case.pauses))
+        if case.paused:
+            assert case.severity is not Severity.CRITICAL
+            assert case.sla_state is not SlaState.BREACHED
+            assert not case.closed
+        assert (view_of(case).sla_state is SlaState.PAUSED) == case.paused
+
+    @invariant()
+    def the_deadline_is_as_much_open_time_away_as_the_target(self) -> None:
+        terms = self.case.terms
+        if terms.due_no_later_than is None and terms.open_time is not None:
+            counted = terms.open_time.between(self.case.created_at, self.case.due_at, self.case.pauses)
+            assert counted == terms.target
 
     @invariant()
     def epochs_only_grow(self) -> None:

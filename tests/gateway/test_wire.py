@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
+from temporalio.client import Client
 
+from tests.support.bench import eventually
 from tests.support.model import FakeModel
 from tests.support.stack import LEGAL, Stack, running_stack, wait_for
 
@@ -155,8 +161,12 @@ def test_an_injection_is_blocked_before_the_model_is_asked(stack: Stack, model: 
         "messages[0].content",
     )
     assert model.asked(marker) == 0
-    events = stack.api().get("/v1/events", params={"verdict": "blocked"}).json()["events"]
-    assert events[-1]["policy_rule"] == "prompt-injection"
+
+    def told() -> bool:
+        events = stack.api().get("/v1/events", params={"verdict": "blocked"}).json()["events"]
+        return bool(events) and events[-1]["policy_rule"] == "prompt-injection"
+
+    wait_for(told, "the event")
 
 
 def test_personal_data_reaches_neither_the_model_nor_the_caller(stack: Stack, model: FakeModel) -> None:
@@ -220,3 +230,69 @@ def test_a_release_is_in_the_ledger_before_it_leaves(stack: Stack) -> None:
     )
     assert kinds.count("escalation.resolved") == 1
     assert kinds.count("escalation.claimed") == 1
+
+
+def test_several_gateway_processes_share_one_port_and_each_others_holds(
+    tmp_path: Path, stack: Stack, model: FakeModel, patient_config: Path
+) -> None:
+    environment = {
+        **stack.environment,
+        "KT_DATA_DIR": str(stack.data_dir),
+        "TEMPORAL_ADDRESS": stack.info["temporal_address"],
+        "KT_REQUIRE_API_KEY": "false",
+    }
+    pidfile, log = tmp_path / "pid", tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "cli.main", "gateway", "run", "--workers", "2", "--listen", f"127.0.0.1:{port}"]
+    options = ["--policy-config", str(patient_config), "--upstream", model.url, "--pidfile", str(pidfile)]
+    with open(log, "wb") as out:
+        process = subprocess.Popen([*command, *options], env=environment, stdout=out, stderr=out)
+    try:
+        wait_for(lambda: pidfile.exists() or process.poll() is not None, "two gateways to serve")
+        assert log.read_text().splitlines() == [
+            "INFO keeptrusts::gateway Loaded declarative config oversight-demo@0.1.0",
+            "INFO keeptrusts::gateway Gateway ready",
+        ]
+        children = psutil.Process(process.pid).children()
+        assert len(children) == 2
+        url, marker = f"http://127.0.0.1:{port}/v1", f"shared-{next(_numbers)}"
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: httpx.post(f"{url}/chat/completions", json=body("hello")), range(40)))
+            assert {answer.status_code for answer in answers} == {200}
+            key = {"idempotency-key": marker}
+            asked = body(f"{marker} {LEGAL} ANSWER: You may terminate.")
+            send = partial(httpx.post, f"{url}/chat/completions", json=asked, headers=key, timeout=60)
+            asking = [pool.submit(send) for _ in range(4)]
+            stack.decide(stack.case_about(marker)["escalation_id"], "allow")
+            told = {each.result(60).json()["choices"][0]["message"]["content"] for each in asking}
+        assert told == {"You may terminate."}
+        children[0].kill()
+        wait_for(lambda: len(psutil.Process(process.pid).children()) == 2, "the killed one to be started again")
+        assert httpx.post(f"{url}/chat/completions", json=body("hello")).status_code == 200
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+    assert not pidfile.exists()
+
+
+async def test_a_decision_is_delivered_to_the_gateway_that_waits(stack: Stack) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        marker = f"delivered-{next(_numbers)}"
+        asking = pool.submit(post, stack, body(f"{LEGAL} {marker}"))
+        held = stack.case_about(marker)["escalation_id"]
+        stack.decide(held, "allow")
+        asking.result(30)
+    client = await Client.connect(stack.info["temporal_address"])
+
+    async def delivered() -> bool:
+        history = await client.get_workflow_handle(held).fetch_history()
+        scheduled = {
+            event.event_id
+            for event in history.events
+            if event.activity_task_scheduled_event_attributes.activity_type.name == "deliver"
+        }
+        done = {event.activity_task_completed_event_attributes.scheduled_event_id for event in history.events}
+        return bool(scheduled) and scheduled <= done
+
+    await eventually(delivered, "the workflow to deliver the decision")

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.config import PolicyConfig, Target
+from policies.config import PolicyConfig
 from policies.documents import Unreadable, parse_document
 from policies.lint import RULES, lint
 from policies.loading import BadConfig, load_escalation_settings, load_for_gateway, load_policy_config
+from policies.targets import Target
 
 STEP_2 = """\
 pack:
@@ -219,7 +220,7 @@ MISTAKES = {
         "KT105",
         "neither team_id nor user_id",
     ),
-    "unknown category": (STEP_2.replace("- legal_opinions", "- legal_opinion"), 20, 9, "KT103", "unknown category"),
+    "unknown category": (STEP_2.replace("- legal_opinions", "- legal_opinion"), 20, 9, "KT109", "unknown category"),
     "unknown action": (STEP_2.replace("action: escalate", "action: escalat"), 23, 5, "KT103", "'escalate'"),
     "wrong type": (STEP_2.replace("retention_days: 30", "retention_days: soon"), 25, 5, "KT103", "valid integer"),
     "not enabled": (STEP_2.replace("enabled: true", "enabled: false"), 4, 3, "KT107", "set pack.enabled: true"),
@@ -246,14 +247,14 @@ MISTAKES = {
         STEP_2.replace("policies:", "    - id: openai-review\npolicies:", 1),
         6,
         3,
-        "KT103",
+        "KT111",
         "two targets have the id",
     ),
     "a policy twice in the chain": (
         STEP_2.replace("    - audit-logger", "    - audit-logger\n    - audit-logger"),
-        14,
-        3,
-        "KT103",
+        17,
+        7,
+        "KT111",
         "stands twice",
     ),
     "an unknown provider URL": (STEP_2.replace("https://api.openai.com", "ftp://api"), 10, 7, "KT103", "base_url"),

@@ -10,7 +10,8 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from temporalio.client import Client
@@ -18,10 +19,26 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from escalations.case import Opening
-from escalations.commands import Assign, Claim, Comment, EscalateFurther, Extend, Unclaim, Withdraw
+from escalations.commands import (
+    Actor,
+    Assign,
+    Claim,
+    Comment,
+    EscalateFurther,
+    Extend,
+    Recompute,
+    Resume,
+    Role,
+    SetSeverity,
+    Unclaim,
+    WaitOnRequester,
+    Withdraw,
+)
 from escalations.decisions import Resolution
 from escalations.routes import Chooser, Route
+from escalations.severity import Severity
 from escalations.sla import SlaTerms
+from escalations.windows import OpenTime
 from runtime.temporal_binary import find_cli, usual_sources
 from tests.escalations.cases import CONSUMER, opening, resolve
 from tests.support.bench import Bench, reviewer, running_worker
@@ -30,7 +47,19 @@ from workflows.attributes import ALL
 HISTORIES = Path(__file__).parent / "histories"
 HOURS = SlaTerms(timedelta(hours=1), claim_lease=timedelta(minutes=30))
 SECONDS = SlaTerms(timedelta(seconds=1), expire_after=timedelta(seconds=3), claim_lease=None)
+SOON = SlaTerms(timedelta(seconds=2), claim_lease=None, claim_target=timedelta(seconds=1), notify_at_remaining=(40, 10))
+BRIEFLY_HELD = SlaTerms(timedelta(hours=1), claim_lease=timedelta(seconds=1), warn_at_lease=80)
+OPEN_FROM_NOW_ON = OpenTime("always", 1, "", (), datetime(2026, 1, 1, tzinfo=UTC))
+AMENDABLE = SlaTerms(
+    timedelta(hours=1),
+    claim_lease=timedelta(minutes=30),
+    open_time=OPEN_FROM_NOW_ON,
+    max_pause=timedelta(hours=1),
+    by_severity=tuple((severity, timedelta(hours=1 + severity.rank), None) for severity in Severity),
+)
 ANA, BEN = reviewer("reviewer"), reviewer("reviewer2")
+SLACK = Route(Chooser.RULE, "legal", team="legal", channel="slack:#legal", position=0)
+PAGER = Route(Chooser.PERSON, "reviewer", team="legal", channel="pagerduty", position=0)
 SENIOR = Route(Chooser.PERSON, "reviewer", user="senior")
 
 
@@ -77,6 +106,42 @@ async def withdrawn(bench: Bench, held: str) -> None:
     await bench.do(held, Withdraw(CONSUMER))
 
 
+async def told_on_every_channel(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, EscalateFurther(ANA, PAGER))
+    await bench.do(held, Claim(BEN))
+    await bench.do(held, Unclaim(BEN))
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, resolve(ANA))
+
+
+async def reminded_and_overdue(bench: Bench, held: str) -> None:
+    await bench.happened(held, "reminder")
+    await bench.happened(held, "breached")
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, resolve(ANA))
+
+
+async def waited_and_of_another_severity(bench: Bench, held: str) -> None:
+    lead = Actor("root", roles=(Role.ADMIN,))
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, WaitOnRequester(ANA, "a" * 64, timedelta(seconds=1)))
+    await bench.happened(held, "resumed")
+    await bench.do(held, WaitOnRequester(ANA, "b" * 64))
+    await bench.do(held, Resume(ANA))
+    await bench.do(held, SetSeverity(ANA, Severity.LOW))
+    await bench.do(held, Recompute(lead, replace(AMENDABLE, target=timedelta(hours=3))))
+    await bench.do(held, SetSeverity(ANA, Severity.CRITICAL))
+    await bench.do(held, resolve(ANA))
+
+
+async def warned_and_back_in_the_queue(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.happened(held, "lease_warning")
+    await bench.happened(held, "lease_expired")
+    await bench.do(held, Withdraw(CONSUMER))
+
+
 async def cancelled(bench: Bench, held: str) -> None:
     await bench.do(held, Claim(ANA))
     await bench.client.get_workflow_handle(held).cancel()
@@ -89,6 +154,10 @@ SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = 
     "breached-and-expired": (opening(sla=SECONDS), breached_and_expired),
     "signalled-without-a-signature": (opening(sla=HOURS, unverified_signals=True), signalled_without_a_signature),
     "withdrawn": (opening(sla=HOURS), withdrawn),
+    "told-on-every-channel": (opening(sla=HOURS, route=SLACK), told_on_every_channel),
+    "reminded-and-overdue": (opening(sla=SOON), reminded_and_overdue),
+    "waited-and-of-another-severity": (opening(sla=AMENDABLE), waited_and_of_another_severity),
+    "warned-and-back-in-the-queue": (opening(sla=BRIEFLY_HELD), warned_and_back_in_the_queue),
     "cancelled": (opening(sla=HOURS), cancelled),
 }
 
@@ -121,8 +190,6 @@ async def _record_one(client: Client, bench: Bench, name: str) -> None:
 
 
 def _named(begins: Opening, held: str) -> Opening:
-    from dataclasses import replace
-
     return replace(begins, escalation_id=held)
 
 

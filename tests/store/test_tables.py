@@ -24,7 +24,7 @@ from store.consumers import Consumer, create_consumer
 from store.contents import ANSWER, Contents, released_field
 from store.database import Database, StoreUnavailable, normal_url
 from store.directory import Team, User, create_team, create_user, find_user, list_users, read_directory
-from store.events import EventFilter, EventLog, GovernedEvent, find_event, list_events
+from store.events import EventFilter, GovernedEvent, find_event, list_events, put_events
 from store.holds import HeldRequest, HoldState, attach_retry, find_by_key, find_hold, left_opening, register, set_state
 from store.ledger import Receipt
 from store.releases import Release, find_releases, open_release, put_release, release_of
@@ -252,12 +252,11 @@ def governed(number: int, **changes: object) -> GovernedEvent:
 
 
 async def test_events_are_tailed_with_filters_and_a_cursor(database: Database) -> None:
-    log = EventLog(database)
-    await asyncio.gather(*(log.put(governed(n)) for n in range(3)))
-    await log.put(
-        governed(7, verdict="escalated", team="sales", reason_code="legal_opinions", policy_rule="human-oversight")
+    escalated = governed(
+        7, verdict="escalated", team="sales", reason_code="legal_opinions", policy_rule="human-oversight"
     )
-    await log.close()
+    async with database.write() as connection:
+        await put_events(connection, [*(governed(n) for n in range(3)), escalated])
     async with database.read() as connection:
         everything = await list_events(connection, "default", EventFilter())
         assert [event.verdict for _, event in everything] == ["passed"] * 3 + ["escalated"]

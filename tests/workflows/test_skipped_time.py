@@ -48,8 +48,9 @@ async def test_the_default_day_of_a_low_case_amber_breach_and_reassignment(tmp_p
         assert await TimeSkipper(client).fast_forward(handle, timedelta(hours=25))
         entries = await bench.happened("esc_1", "reassigned")
     kinds = [entry.event.type.value for entry in entries]
-    assert kinds[:6] == ["opened", "claimed", "amber", "breached", "released_at_breach", "reassigned"]
+    happened = ["opened", "claimed", "amber", "reminder", "breached", "released_at_breach", "reassigned"]
+    assert kinds[:7] == happened
     times = {entry.event.type.value: entry.event.at - entries[0].event.at for entry in entries}
     assert HALF_DAY <= times["amber"] < HALF_DAY + timedelta(minutes=1)
     assert 2 * HALF_DAY <= times["breached"] < 2 * HALF_DAY + timedelta(minutes=1)
-    assert entries[5].event.data["rule"] == "second"
+    assert entries[6].event.data["rule"] == "second"

@@ -1,0 +1,49 @@
+# `make demo` and `make test` are all a newcomer needs; both begin with `make setup`.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: setup demo test lint lock clean
+
+setup: $(VENV)/installed
+	@test -n "$${TEMPORAL_ADDRESS:-}" || $(BIN)/python -m runtime.temporal_binary >/dev/null
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@python=$$(for p in python3.13 python3.12 python3.11 python3; do \
+	  command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done || true); \
+	if command -v uv >/dev/null; then \
+	  echo "setting up $(VENV) with uv"; \
+	  uv venv --quiet --allow-existing --python "$${python:-3.11}" $(VENV); \
+	  uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  test -n "$$python" || { echo "error: Python 3.11 or newer is needed, and there is none on PATH" >&2; exit 1; }; \
+	  echo "setting up $(VENV) with $$python -m venv and pip"; \
+	  $$python -m venv $(VENV); \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
+
+demo: setup
+	@$(BIN)/kt dev --demo
+
+test: setup lint
+	@$(BIN)/python -m runtime.temporal_binary server >/dev/null
+	$(BIN)/pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+# Pins every dependency by hash, for every platform and Python that is supported. Needs uv.
+lock:
+	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

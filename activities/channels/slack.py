@@ -1,0 +1,257 @@
+"""Slack: one card for each escalation and channel, brought up to date with every change, from wherever it came.
+
+Slack has no idempotency key, and which message is the card is written down nowhere but in Slack itself: the card holds
+the escalation's id as message metadata, and a process that does not remember it reads the channel's history since the
+case was opened. After posting, the history is read once more: of two cards that two processes posted at once the older
+one stays, and the other is deleted by who posted it. After every write the case is read again, so that the last writer
+leaves the newest state. docs/notifications.md says what this costs.
+
+Source: https://docs.slack.dev/messaging/message-metadata
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from weakref import WeakValueDictionary
+
+import httpx
+
+from activities.channels.effects import Effect, OnSlack, effect_of
+from activities.channels.faults import fault, retry_after, secret
+from activities.channels.slack_card import Card, blocks, card_of, due, escaped, summary
+from activities.channels.words import page
+from escalations.settings import SlackChannel as SlackSettings
+from escalations.views import View
+from workflows.messages import Notification
+
+TIMEOUT_S = 20.0
+BASE_URL = "KT_SLACK_API_URL"
+"""Overrides where Slack's Web API is, for a proxy or a test. Not a setting: whoever edits settings must not aim the
+worker's token."""
+
+_MOST_CARDS = 10_000
+_MOST_PAGES = 20
+_PAGE = 200
+_SKEW_S = 60.0
+_NEAR_S = 600.0
+_TRANSIENT = frozenset(
+    {"fatal_error", "internal_error", "rate_limited", "ratelimited", "request_timeout", "service_unavailable"}
+)
+
+
+class SlackError(Exception):
+    """Slack answered, and not with `ok`. `code` is one of its documented words."""
+
+    def __init__(self, status: int, code: str, headers: Mapping[str, str]) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.headers = headers
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one process remembers of Slack: cards, channel ids, and which bot a token is. Losing it costs look-ups."""
+
+    cards: OrderedDict[tuple[str, str, str], Card] = field(default_factory=OrderedDict)
+    names: dict[tuple[str, str], str] = field(default_factory=dict)
+    bots: dict[str, str] = field(default_factory=dict)
+    _locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    @asynccontextmanager
+    async def alone(self, key: tuple[str, str]) -> AsyncIterator[None]:
+        """One at a time for each escalation: the events of a burst must find the first one's card."""
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        async with lock:
+            yield
+
+    def keep(self, key: tuple[str, str, str], card: Card) -> Card:
+        self.cards[key] = card
+        self.cards.move_to_end(key)
+        while len(self.cards) > _MOST_CARDS:
+            self.cards.popitem(last=False)
+        return card
+
+
+class SlackChannel:
+    """`newest` reads the case as it is now; `destination` is a channel that a rule names instead of the settings'."""
+
+    def __init__(
+        self,
+        settings: SlackSettings,
+        environment: Mapping[str, str],
+        newest: Callable[[Notification], Awaitable[View]],
+        memory: Memory,
+        destination: str | None = None,
+    ) -> None:
+        self._base = (environment.get(BASE_URL) or "https://slack.com/api").rstrip("/")
+        self._token = secret("slack", settings.token_ref, environment, "a Slack token")
+        self._workspace = hashlib.sha256(f"{self._base} {self._token}".encode()).hexdigest()
+        self._channel = destination or settings.channel
+        self._interactive = settings.interactive
+        self._environment = environment
+        self._newest = newest
+        self._memory = memory
+
+    async def send(self, notification: Notification) -> None:
+        """Raises ApplicationError: what no repetition heals (`channel_not_found`, `invalid_auth` …) is final."""
+        effect = effect_of(notification.event)
+        if effect.slack is OnSlack.NOTHING:
+            return
+        if self._channel is None:
+            raise fault("slack", "neither the rule nor the settings name a channel", final=True)
+        headers = {"authorization": f"Bearer {self._token}"}
+        try:
+            async with (
+                self._memory.alone((self._workspace, notification.view.escalation_id)),
+                httpx.AsyncClient(base_url=f"{self._base}/", headers=headers, timeout=TIMEOUT_S) as client,
+            ):
+                await self._tell(client, notification, effect)
+        except SlackError as refused:
+            raise _fault(refused) from None
+        except httpx.HTTPError as away:
+            raise fault("slack", f"Slack did not answer: {type(away).__name__}") from None
+
+    async def _tell(self, client: httpx.AsyncClient, notification: Notification, effect: Effect) -> None:
+        view = await self._newest(notification)
+        channel = await self._channel_id(client)
+        key = (self._workspace, channel, view.escalation_id)
+        card = self._memory.cards.get(key) or await self._find(client, channel, view)
+        event = notification.id.split("/")[1] if "/" in notification.id else notification.id
+        if card is None:
+            card = await self._post(client, channel, view, effect, Card("", view.version, frozenset({event})))
+        self._memory.keep(key, card)
+        calls = effect.slack is OnSlack.REPLY and not notification.following
+        if calls and event not in card.said and view.end is None:
+            await self._reply(client, channel, view, effect, card)
+            # Remembered before the card says so: should the update fail, the retry must not call people again.
+            card = self._memory.keep(key, replace(card, version=0, said=card.said | {event}))
+        while card.version < (view := await self._newest(notification)).version:
+            try:
+                card = await self._update(client, channel, view, effect, card)
+            except SlackError as refused:
+                if refused.code != "message_not_found":
+                    raise
+                self._memory.cards.pop(key, None)
+                card = await self._post(client, channel, view, effect, replace(card, version=view.version))
+            self._memory.keep(key, card)
+
+    async def _post(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> Card:
+        body = {"channel": channel, "unfurl_links": False, "unfurl_media": False, **self._shown(view, effect, card)}
+        mine = replace(card, ts=str((await self._call(client, "chat.postMessage", body)).get("ts")))
+        first = await self._find(client, channel, view)
+        if first is None or first.ts >= mine.ts:
+            return mine
+        await self._call(client, "chat.delete", {"channel": channel, "ts": mine.ts})
+        return first
+
+    async def _reply(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> None:
+        """Calls people. Where somebody deleted the card, the new one that the update then posts does so itself."""
+        text = f"{escaped(effect.words)}. Due {due(view)}"
+        body = {"channel": channel, "thread_ts": card.ts, "reply_broadcast": True, "text": text, "parse": "none"}
+        try:
+            await self._call(client, "chat.postMessage", body)
+        except SlackError as refused:
+            if refused.code not in ("message_not_found", "thread_not_found"):
+                raise
+
+    async def _update(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> Card:
+        card = replace(card, version=view.version)
+        await self._call(client, "chat.update", {"channel": channel, "ts": card.ts, **self._shown(view, effect, card)})
+        return card
+
+    def _shown(self, view: View, effect: Effect, card: Card) -> dict[str, Any]:
+        link = page(self._environment, view.escalation_id)
+        return {
+            "text": summary(view, effect.words),
+            "blocks": blocks(view, link, interactive=self._interactive),
+            "metadata": card.metadata(view),
+            "parse": "none",
+        }
+
+    async def _find(self, client: httpx.AsyncClient, channel: str, view: View) -> Card | None:
+        """The oldest card of the case in the channel, looked for where it should be, and then everywhere since."""
+        bot_id = await self._bot_id(client)
+        start = view.created_at.timestamp() - _SKEW_S
+        near = start + _SKEW_S + _NEAR_S
+        pages = 0
+        for oldest, latest in ((start, near), (near, None)):
+            if oldest > time.time() + _SKEW_S:
+                break
+            bounds = {"oldest": f"{oldest:.6f}"} | ({"latest": f"{latest:.6f}"} if latest else {})
+            found: list[Card] = []
+            cursor: str | None = ""
+            while cursor is not None and pages < _MOST_PAGES:
+                pages += 1
+                asked = {"channel": channel, "limit": _PAGE, "inclusive": 1, "include_all_metadata": 1, **bounds}
+                answer = await self._call(client, "conversations.history", asked | _at(cursor), reads=True)
+                cards = (card_of(message, view.escalation_id, bot_id) for message in answer.get("messages", ()))
+                found += [card for card in cards if card is not None]
+                cursor = _next(answer)
+            if found:
+                return min(found, key=lambda card: card.ts)
+        return None
+
+    async def _channel_id(self, client: httpx.AsyncClient) -> str:
+        """The id behind a `#name`, among the channels that the app is in; history and updates take no names."""
+        assert self._channel is not None
+        if not self._channel.startswith("#"):
+            return self._channel
+        key = (self._workspace, self._channel)
+        cursor: str | None = ""
+        while key not in self._memory.names and cursor is not None:
+            asked = {"types": "public_channel,private_channel", "exclude_archived": 1, "limit": _PAGE}
+            answer = await self._call(client, "users.conversations", asked | _at(cursor), reads=True)
+            for one in answer.get("channels", ()):
+                self._memory.names[(self._workspace, f"#{one.get('name')}")] = str(one.get("id"))
+            cursor = _next(answer)
+        if key not in self._memory.names:
+            raise fault(
+                "slack", "the app is in no channel of that name; invite it, or name the channel by its id", final=True
+            )
+        return self._memory.names[key]
+
+    async def _bot_id(self, client: httpx.AsyncClient) -> str:
+        if self._workspace not in self._memory.bots:
+            self._memory.bots[self._workspace] = str((await self._call(client, "auth.test", {})).get("bot_id"))
+        return self._memory.bots[self._workspace]
+
+    async def _call(
+        self, client: httpx.AsyncClient, method: str, body: dict[str, Any], *, reads: bool = False
+    ) -> dict[str, Any]:
+        """One call of the Web API. Raises SlackError unless the answer says `ok`."""
+        answer = await (client.get(method, params=body) if reads else client.post(method, json=body))
+        try:
+            said = answer.json()
+        except ValueError:
+            said = None
+        told: dict[str, Any] = said if isinstance(said, dict) else {}
+        if answer.status_code != 200 or told.get("ok") is not True:
+            raise SlackError(answer.status_code, _code(told.get("error")), answer.headers)
+        return told
+
+
+def _at(cursor: str | None) -> dict[str, str]:
+    return {"cursor": cursor} if cursor else {}
+
+
+def _next(answer: dict[str, Any]) -> str | None:
+    return (answer.get("response_metadata") or {}).get("next_cursor") or None
+
+
+def _code(written: Any) -> str:
+    return written if isinstance(written, str) and re.fullmatch(r"[a-z_]{1,60}", written) else "unknown"
+
+
+def _fault(refused: SlackError) -> Exception:
+    final = refused.status == 200 and refused.code not in _TRANSIENT and refused.code != "unknown"
+    told = f"Slack answered {refused.status} {refused.code}"
+    return fault("slack", told, final=final, wait=retry_after(refused.headers))

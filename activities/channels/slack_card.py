@@ -1,0 +1,109 @@
+"""The card of an escalation in Slack: what it shows and holds, made of the case alone, so that it can be made again.
+
+Names are escaped and nothing in them is linked or mentioned (`verbatim`): a policy named `<!channel>` calls nobody.
+
+Sources: https://docs.slack.dev/reference/block-kit/blocks, https://docs.slack.dev/messaging/formatting-message-text
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from activities.channels.words import finding, instant, plain, standing
+from escalations.views import View
+
+EVENT_TYPE = "keeptrusts_escalation"
+CLAIM = "kt_claim"
+OPEN = "kt_open"
+_MARKS = {"critical": "🔴", "high": "🟠", "medium": "🟡", "low": "🔵"}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card that is posted: its timestamp, the version of the case that it shows, and the events replied to it."""
+
+    ts: str
+    version: int
+    said: frozenset[str] = frozenset()
+
+    def metadata(self, view: View) -> dict[str, Any]:
+        """What makes the card findable. Every app in the workspace may read it, so it holds nothing but ids."""
+        payload = {"escalation_id": view.escalation_id, "version": self.version, "said": ",".join(sorted(self.said))}
+        return {"event_type": EVENT_TYPE, "event_payload": payload}
+
+
+def card_of(message: dict[str, Any], escalation_id: str, bot_id: str) -> Card | None:
+    """The card that a message of a channel's history is. None for all others, and for what another app posted."""
+    metadata = message.get("metadata") or {}
+    payload = metadata.get("event_payload") or {}
+    if metadata.get("event_type") != EVENT_TYPE or message.get("bot_id") != bot_id:
+        return None
+    if payload.get("escalation_id") != escalation_id:
+        return None
+    said = frozenset(filter(None, str(payload.get("said", "")).split(",")))
+    version = payload.get("version")
+    return Card(str(message.get("ts")), version if isinstance(version, int) else 0, said)
+
+
+def blocks(view: View, link: str, *, interactive: bool) -> list[dict[str, Any]]:
+    severity = view.severity.value
+    fields = [
+        ("Policy", escaped(finding(view))),
+        ("Severity", escaped(f"{severity}: {view.severity.description}")),
+        ("Status", escaped(standing(view))),
+        ("Due", f"{due(view)}{_overdue(view)}"),
+    ]
+    return [
+        {
+            "type": "header",
+            "text": _plain(f"{_MARKS[severity]} {severity.capitalize()}: {plain(view.policy_rule, 100)}"),
+        },
+        {"type": "section", "fields": [_mrkdwn(f"*{name}*\n{value}") for name, value in fields]},
+        {"type": "actions", "block_id": "kt_actions", "elements": _buttons(view, link, interactive)},
+        {
+            "type": "context",
+            "elements": [_plain(f"{plain(view.escalation_id)} · what is under review is not shown here")],
+        },
+    ]
+
+
+def summary(view: View, words: str) -> str:
+    """The text that notifications and screen readers get."""
+    return escaped(f"{words}: {finding(view)}, {view.severity.value}. {standing(view)}.")
+
+
+def due(view: View) -> str:
+    """In the reader's own time zone. Source: https://docs.slack.dev/messaging/formatting-message-text#date-formatting"""
+    moment = int(view.sla_deadline.timestamp())
+    return f"<!date^{moment}^{{date_short_pretty}} at {{time}}|{instant(view.sla_deadline)}>"
+
+
+def escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _overdue(view: View) -> str:
+    return " (missed)" if view.breached_at is not None else ""
+
+
+def _buttons(view: View, link: str, interactive: bool) -> list[dict[str, Any]]:
+    opening = {"type": "button", "action_id": OPEN, "text": _plain("Open"), "url": link, "value": view.escalation_id}
+    if view.end is not None or view.assignee is not None:
+        return [opening]
+    claim = {
+        "type": "button",
+        "action_id": CLAIM,
+        "text": _plain("Claim"),
+        "style": "primary",
+        "value": view.escalation_id,
+    }
+    return [claim if interactive else {**claim, "url": link}, opening]
+
+
+def _plain(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}

@@ -1,0 +1,144 @@
+"""Why a case is where it is: which policy fired, which rule won, and event by event why it is due when it is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from api.authentication import READERS, Using, only, scope_of
+from api.desk import AtDesk
+from escalations.durations import format_duration
+from escalations.events import Event, EventType
+from escalations.settings import EscalationSettings
+from escalations.views import View, facts_of
+from store.escalations import timeline
+from store.events import find_event
+from store.settings import current_settings, settings_at
+from store.tokens import Principal
+
+router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
+
+Readers = Annotated[Principal, Depends(only(*READERS))]
+_MOST_WINDOWS = 20
+
+
+@router.get("/{escalation_id}/explain", summary="Which rule fired, which route won, why this deadline")
+async def explain(caller: Readers, using: Using, at: AtDesk, escalation_id: str) -> dict[str, Any]:
+    view = await at.seen_by(scope_of(caller), escalation_id)
+    async with using.database.read() as connection:
+        event = await find_event(connection, caller.tenant, view.event_id)
+        version = await settings_at(connection, caller.tenant, view.settings_version)
+        entries = await timeline(connection, caller.tenant, escalation_id)
+        settings = (version or await current_settings(connection, caller.tenant)).settings
+    body = event.body if event else {}
+    return {
+        "escalation_id": escalation_id,
+        "policy": {
+            "rule": view.policy_rule,
+            "reason_code": view.reason_code,
+            "config_version": view.config_version,
+            "config_digest": view.config_digest,
+            "findings": body.get("policies", []),
+        },
+        "severity": {"severity": view.severity.value, "description": view.severity.description},
+        "route": {
+            "destination": view.route.destination,
+            "chosen_by": view.route.chosen_by.value,
+            "name": view.route.name,
+            "channel": view.route.channel,
+            "considered": body.get("routing", []),
+            "legs": [
+                {
+                    "at": e.event.at,
+                    "event": e.event.type.value,
+                    "route": e.event.data["route"],
+                    "rule": e.event.data["rule"],
+                }
+                for e in entries
+                if e.event.data.get("rule")
+            ],
+        },
+        "deadline": _deadline(view, [entry.event for entry in entries], settings),
+    }
+
+
+def _deadline(view: View, events: list[Event], settings: EscalationSettings) -> dict[str, Any]:
+    facts = facts_of(view)
+    terms = settings.sla.for_case(facts).terms(view.severity, view.settings_version)
+    targets = [str(event.data["target"]) for event in events if event.data.get("target")]
+    target = targets[-1] if targets else format_duration(terms.target)
+    return {
+        "created_at": view.created_at,
+        "target": target,
+        "sla_deadline": view.sla_deadline,
+        "amber_at": view.amber_at,
+        "claim_due_at": view.claim_due_at,
+        "paused_until": view.paused_until,
+        "expires_at": view.expires_at,
+        "settings_version": view.settings_version,
+        "calendar": _calendar(view),
+        "because": (
+            f"{view.severity.value} has a target of {target} in version {view.settings_version} of the settings,"
+            f" counted from creation{_by(view.open_time.calendar if view.open_time else None)}; amber when"
+            f" {terms.amber_at_remaining} % of it remain. Neither claiming nor escalating stops it."
+        ),
+        "steps": [
+            {"at": event.at, "event": event.type.value, "actor": str(event.actor), "because": because}
+            for event, because in _steps(events)
+        ],
+    }
+
+
+def _calendar(view: View) -> dict[str, Any] | None:
+    """The calendar that the case keeps, and the open time between its creation and its deadline."""
+    kept = view.open_time
+    if kept is None:
+        return None
+    windows = [(start, end) for start, end in kept.windows if end > view.created_at and start < view.sla_deadline]
+    return {
+        "name": kept.calendar,
+        "settings_version": kept.settings_version,
+        "source": kept.source,
+        "open": [{"from": start, "to": end} for start, end in windows[:_MOST_WINDOWS]],
+    }
+
+
+def _steps(events: list[Event]) -> Iterator[tuple[Event, str]]:
+    """Every event that the deadline follows from, and what it did to it."""
+    due: str | None = None
+    for event in events:
+        data = event.data
+        told = _told(event)
+        if told is None:
+            continue
+        now = str(data["due_at"]) if data.get("due_at") else due
+        stays = "" if now is None else f"; due {now}" if now != due else "; the deadline stays"
+        due = now
+        yield event, told + stays
+
+
+def _told(event: Event) -> str | None:
+    data = event.data
+    target = f"a target of {data.get('target')} in version {data.get('settings_version')} of the settings"
+    counted = f"{target}, counted from creation{_by(data.get('calendar'))}"
+    match event.type:
+        case EventType.OPENED if data.get("target"):
+            return f"{data.get('severity')} has {counted}"
+        case EventType.PAUSED:
+            return f"its clock stands still until {data.get('paused_until')} at most, while the requester is asked"
+        case EventType.RESUMED:
+            return "its clock goes on"
+        case EventType.SEVERITY_CHANGED:
+            return f"{data.get('from')} became {data.get('severity')}, which has {counted}"
+        case EventType.RECOMPUTED:
+            return f"an admin had deadlines recomputed: it has {counted}"
+        case EventType.BREACHED:
+            return "the deadline passed undecided, and that stays on the record"
+        case _:
+            return None
+
+
+def _by(calendar: object) -> str:
+    return f" in the open time of the calendar {calendar!r}" if calendar else ""

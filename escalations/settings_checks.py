@@ -1,0 +1,75 @@
+"""What is wrong with settings that are each well written: references to nothing, and parts that contradict each other.
+
+Asked when settings are saved, never when they are read: what was saved once must stay readable, though a calendar may
+run out of open days and people may leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from escalations.durations import format_duration
+from escalations.routing import Directory
+from escalations.settings import EscalationSettings
+from escalations.severity import Severity
+from escalations.sla_settings import SlaSettings
+
+Trail = tuple[str | int, ...]
+"""Where in the document: keys and, in lists, positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    trail: Trail
+    message: str
+
+
+def contradictions(settings: EscalationSettings, directory: Directory, now: datetime) -> Iterator[Contradiction]:
+    """Every fault, in the order of the document."""
+    yield from _clocks(settings)
+    for number, rule in enumerate(settings.escalation_routing.rules):
+        kind, _, wanted = rule.route_to.partition(":")
+        if kind == "schedule" and wanted not in settings.schedules:
+            known = ", ".join(sorted(settings.schedules)) or "none"
+            trail = ("escalation_routing", "rules", number, "route_to")
+            yield Contradiction(trail, f"there is no schedule {wanted!r}; there is {known}")
+    for name, calendar in settings.calendars.items():
+        try:
+            calendar.calendar().check_opens(now)
+        except ValueError as fault:
+            yield Contradiction(("calendars", name), str(fault))
+    for name, schedule in settings.schedules.items():
+        for login in sorted(schedule.schedule(name).people):
+            if directory.user(login) is None:
+                yield Contradiction(("schedules", name), f"there is no active user {login!r}; see `kt user list`")
+
+
+def _clocks(settings: EscalationSettings) -> Iterator[Contradiction]:
+    sla = settings.sla
+    overrides = [sla.with_override(override) for override in sla.overrides]
+    longest = max(_targets(one)[severity] for one in (sla, *overrides) for severity in Severity)
+    if sla.claim_lease is not None and sla.claim_lease > longest:
+        told = f"a claim of {format_duration(sla.claim_lease)} outlasts every target; the longest is"
+        yield Contradiction(("sla", "claim_lease"), f"{told} {format_duration(longest)}")
+    yield from _clock(sla, ("sla",), settings.calendars)
+    for number, merged in enumerate(overrides):
+        yield from _clock(merged, ("sla", "overrides", number), settings.calendars)
+
+
+def _clock(sla: SlaSettings, trail: Trail, calendars: Mapping[str, object]) -> Iterator[Contradiction]:
+    if sla.calendar is not None and sla.calendar not in calendars:
+        known = ", ".join(sorted(calendars)) or "none"
+        yield Contradiction((*trail, "calendar"), f"there is no calendar {sla.calendar!r}; there is {known}")
+    targets = _targets(sla)
+    for severity, claim_target in sla.claim_targets.items():
+        if claim_target > targets[severity]:
+            told = f"to claim it may take {format_duration(claim_target)}, to decide it"
+            yield Contradiction(
+                (*trail, "claim_targets", severity.value), f"{told} {format_duration(targets[severity])}"
+            )
+
+
+def _targets(sla: SlaSettings) -> dict[Severity, timedelta]:
+    return {severity: getattr(sla, severity.value) for severity in Severity}

@@ -1,0 +1,49 @@
+"""What a provider is: somebody's API behind a target, and the translation of requests and answers to and from it.
+
+Everything here is a pure function of what it is given; nothing is sent. A provider that speaks the surface that the
+client used gets the request and gives the answer untouched, unknown fields included. Any other gets it by way of a
+chat completion. What an answer would differ by and cannot be carried over is refused in words, not dropped in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Failure = tuple[str, str, str | None, str | None]
+"""Of an error: message, type, code and param, in OpenAI's terms. An empty message: none that a caller can use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What goes over the wire: `path` behind the target's base URL, and headers that hold the secret."""
+
+    path: str
+    headers: dict[str, str] = field(repr=False)
+    body: dict[str, Any] = field(repr=False)
+
+
+class Untranslatable(ValueError):
+    """A request has what this provider's API has no place for. One line: what it is, and what to do instead."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class Provider(Protocol):
+    @property
+    def name(self) -> str:
+        """As the configuration calls it."""
+
+    def speaks(self, surface: str) -> bool:
+        """Whether requests of this surface pass untouched."""
+
+    def request(self, surface: str, body: dict[str, Any], secret: str | None) -> Sent:
+        """A request of a surface that it speaks, or of chat. Raises Untranslatable."""
+
+    def answer(self, surface: str, document: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+        """The provider's JSON as a document of that surface. Raises ValueError when it is no such answer."""
+
+    def failure(self, body: bytes) -> Failure:
+        """What the body of an error says. Never raises."""

@@ -1,0 +1,155 @@
+"""Redaction of a stream as it goes: text leaves once nothing that stands in it can still become a finding.
+
+For chains whose only output policy redacts. What has left cannot be taken back: a finding that is longer than the
+window, or that only later text makes one, is missed. Chains that hold answers are buffered whole instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from policies.chain import Chain
+
+WINDOW = 160
+"""Characters that stay back: longer than any card number, address or identifier that is looked for."""
+LARGEST_EVENT = 1024 * 1024
+_AS_IT_IS = ("role",)
+
+_Place = tuple[Any, str]
+"""A choice, and the text in it: a member of its delta, or a tool's input by its kind and number."""
+
+
+class _Text:
+    """One text of one choice, as far as it has come and has not left."""
+
+    def __init__(self) -> None:
+        self.pending = ""
+
+    def add(self, text: str, chain: Chain) -> str:
+        """What may leave of it and of what came before."""
+        self.pending += text
+        return self.take(chain, all_of_it=False)
+
+    def take(self, chain: Chain, *, all_of_it: bool) -> str:
+        """What may leave now."""
+        if not all_of_it and len(self.pending) <= WINDOW:
+            return ""
+        if all_of_it:
+            ready, self.pending = chain.redacted(self.pending), ""
+            return ready
+        end = chain.safe_end(self.pending, len(self.pending) - WINDOW)
+        ready, self.pending = chain.redacted(self.pending[:end]), self.pending[end:]
+        return ready
+
+
+async def windowed(pieces: AsyncIterator[bytes], chain: Chain) -> AsyncIterator[bytes]:
+    """The chunks of a streamed chat completion, their text redacted. Chunks that cannot be read end the stream."""
+    texts: dict[_Place, _Text] = {}
+    last: dict[str, Any] = {}
+    async for event in _events(pieces):
+        if event == b"[DONE]":
+            for chunk in _rest(texts, last, chain):
+                yield chunk
+            yield b"data: [DONE]\n\n"
+            return
+        try:
+            chunk = orjson.loads(event)
+        except orjson.JSONDecodeError:
+            return
+        if not isinstance(chunk, dict):
+            return
+        for choice in chunk.get("choices") or ():
+            if isinstance(choice, dict):
+                choice["logprobs"] = None
+                _redact(choice, texts, chain)
+        last = chunk
+        yield b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+
+def _redact(choice: dict[str, Any], texts: dict[_Place, _Text], chain: Chain) -> None:
+    """Every text of a choice goes through its window. What has a shape that nobody here looks at does not pass."""
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        choice["delta"] = delta = {}
+    index, ending = choice.get("index", 0), choice.get("finish_reason") is not None
+    told: dict[str, Any] = {name: delta[name] for name in _AS_IT_IS if isinstance(delta.get(name), str)}
+    for name, value in delta.items():
+        if name in _AS_IT_IS:
+            continue
+        if isinstance(value, str):
+            told[name] = _window(texts, (index, name)).add(value, chain)
+        elif value is None:
+            told[name] = None
+        elif name == "function_call" and isinstance(value, dict):
+            told[name] = _call(value, (index, name), texts, chain)
+        elif name == "tool_calls" and isinstance(value, list):
+            calls = [each for each in value if isinstance(each, dict)]
+            told[name] = [_tool_call(each, index, texts, chain) for each in calls]
+    if ending:
+        for (number, name), text in texts.items():
+            if number == index and text.pending:
+                _put(told, name, text.take(chain, all_of_it=True))
+    choice["delta"] = told
+
+
+def _tool_call(call: dict[str, Any], index: Any, texts: dict[_Place, _Text], chain: Chain) -> dict[str, Any]:
+    number = call.get("index", 0)
+    told: dict[str, Any] = {name: call[name] for name in ("index", "id", "type") if name in call}
+    for kind in ("function", "custom"):
+        if isinstance(call.get(kind), dict):
+            told[kind] = _call(call[kind], (index, f"{kind} {number}"), texts, chain)
+    return told
+
+
+def _call(called: dict[str, Any], place: _Place, texts: dict[_Place, _Text], chain: Chain) -> dict[str, Any]:
+    told = {"name": called["name"]} if isinstance(called.get("name"), str) else {}
+    for name in ("arguments", "input"):
+        if isinstance(called.get(name), str):
+            told[name] = _window(texts, place).add(called[name], chain)
+    return told
+
+
+def _window(texts: dict[_Place, _Text], place: _Place) -> _Text:
+    return texts.setdefault(place, _Text())
+
+
+def _put(delta: dict[str, Any], name: str, text: str) -> None:
+    """The rest of a text, where its place is in a delta."""
+    kind, _, number = name.partition(" ")
+    if number:
+        called = {"input" if kind == "custom" else "arguments": text}
+        delta.setdefault("tool_calls", []).append({"index": int(number), kind: called})
+    elif kind == "function_call":
+        before = delta.get(kind) or {}
+        delta[kind] = {**before, "arguments": before.get("arguments", "") + text}
+    else:
+        delta[name] = (delta.get(name) or "") + text
+
+
+def _rest(texts: dict[_Place, _Text], last: dict[str, Any], chain: Chain) -> list[bytes]:
+    """What is still here when a stream ends without a finish reason."""
+    base = {name: last.get(name) for name in ("id", "object", "created", "model")}
+    left = []
+    for (index, name), text in texts.items():
+        if text.pending:
+            delta: dict[str, Any] = {}
+            _put(delta, name, text.take(chain, all_of_it=True))
+            left.append({**base, "choices": [{"index": index, "delta": delta, "finish_reason": None}]})
+    return [b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in left]
+
+
+async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The data of each server-sent event."""
+    buffer = b""
+    async for piece in pieces:
+        buffer += piece.replace(b"\r\n", b"\n")
+        if len(buffer) > LARGEST_EVENT:
+            return
+        while (end := buffer.find(b"\n\n")) >= 0:
+            block, buffer = buffer[:end], buffer[end + 2 :]
+            lines = [line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:")]
+            if lines:
+                yield b"\n".join(lines)

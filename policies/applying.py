@@ -1,0 +1,230 @@
+"""What each policy of the product does with a request or an answer. It calls nobody and keeps nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from escalations.completion import texts
+from escalations.redaction import drop_repetitions
+from escalations.severity import Severity
+from policies import content_rules, credentials
+from policies.content_rules import ReadyRule
+from policies.detectors import Span, human_oversight, pii, prompt_injection
+from policies.detectors.described import Described
+from policies.findings import VERDICTS, Finding, Screened
+from policies.options import DataLoss, HumanOversight, PiiDetector, PromptInjection, TopicAllow
+from policies.requests import last_asked, request_texts, rewrite
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """One look at a document: in which stage, and the request that it belongs to."""
+
+    stage: str
+    request: dict[str, Any]
+
+    def texts(self, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """Every text of the document with its JSON Pointer."""
+        return request_texts(document) if self.stage == "input" else texts(document)
+
+
+def injection(screened: Screened, options: PromptInjection, looking: Looking) -> Screened:
+    """Attempts to overrule instructions, in every text of a request."""
+    spans = tuple(span for path, text in looking.texts(screened.document) for span in prompt_injection.find(path, text))
+    if not spans:
+        return screened
+    action = options.response.action
+    return screened.adding(
+        Finding(
+            policy="prompt-injection",
+            stage=looking.stage,
+            verdict=VERDICTS[action],
+            action=action,
+            reason_code="prompt_injection",
+            detector=prompt_injection.VERSION,
+            severity=Severity.HIGH,
+            spans=spans,
+        )
+    )
+
+
+def personal_data(screened: Screened, options: PiiDetector, looking: Looking) -> Screened:
+    """Personal data in every text; redacted or masked where that is the action."""
+    spans = tuple(span for path, text in looking.texts(screened.document) for span in pii.find(path, text, options))
+    if not spans:
+        return screened
+    screened = screened.adding(
+        Finding(
+            policy="pii-detector",
+            stage=looking.stage,
+            verdict=VERDICTS[options.action],
+            action=options.action,
+            reason_code=spans[0].pattern,
+            detector=pii.VERSION,
+            spans=spans,
+        )
+    )
+    if options.action not in ("redact", "mask"):
+        return screened
+    return _redacted(screened, looking, spans, replacement(options.action))
+
+
+def secrets(screened: Screened, options: DataLoss, looking: Looking) -> Screened:
+    """Credentials in every text."""
+    spans = tuple(
+        span
+        for path, text in looking.texts(screened.document)
+        for span in credentials.find_credentials(path, text, options.kinds)
+    )
+    if not spans:
+        return screened
+    screened = screened.adding(
+        Finding(
+            policy="data-loss",
+            stage=looking.stage,
+            verdict=VERDICTS[options.action],
+            action=options.action,
+            reason_code=spans[0].pattern,
+            detector=credentials.VERSION,
+            severity=options.severity,
+            spans=spans,
+        )
+    )
+    return _redacted(screened, looking, spans, labelled) if options.action == "redact" else screened
+
+
+def own_rules(screened: Screened, rules: tuple[ReadyRule, ...], looking: Looking) -> Screened:
+    """Phrases and patterns of the user's own, one finding for each rule that fires."""
+    for rule in rules:
+        if looking.stage not in rule.stages:
+            continue
+        found = tuple(
+            span for path, text in looking.texts(screened.document) for span in content_rules.find(path, text, rule)
+        )
+        if not found:
+            continue
+        screened = screened.adding(
+            Finding(
+                policy="content-rules",
+                stage=looking.stage,
+                verdict=VERDICTS[rule.action],
+                action=rule.action,
+                reason_code=rule.name,
+                detector=content_rules.VERSION,
+                severity=rule.severity,
+                spans=found,
+            )
+        )
+        if rule.action == "redact":
+            screened = _redacted(screened, looking, found, labelled)
+    return screened
+
+
+def topics(screened: Screened, options: TopicAllow, ready: tuple[Described, ...], looking: Looking) -> Screened:
+    """A request about none of the topics that are allowed."""
+    asked = last_asked(screened.document)
+    if len(asked.split()) < options.min_words:
+        return screened
+    if any(any(topic.evidence(asked)[0].values()) for topic in ready):
+        return screened
+    return screened.adding(
+        Finding(
+            policy="topic-allow",
+            stage=looking.stage,
+            verdict=VERDICTS[options.otherwise],
+            action=options.otherwise,
+            reason_code="topic_not_allowed",
+            detector="topic-allow/1",
+            severity=options.severity,
+        )
+    )
+
+
+def oversight(screened: Screened, options: HumanOversight, own: tuple[Described, ...], looking: Looking) -> Screened:
+    """Every choice of the answer is judged; one that must be seen holds the whole completion."""
+    asked = last_asked(looking.request)
+    best: dict[str, human_oversight.Score] = {}
+    known = tuple(name for name in options.require_human_for if name not in options.categories)
+    for path, answer in _answers(screened.document):
+        for score in human_oversight.judge(asked, answer, known, path, own):
+            if score.category not in best or score.score > best[score.category].score:
+                best[score.category] = score
+    return screened.adding(*(found for score in best.values() if (found := _judged(score, options)) is not None))
+
+
+def _judged(score: human_oversight.Score, options: HumanOversight) -> Finding | None:
+    action = options.action_of(score.category, score.score)
+    if action is None:
+        return None
+    layers = {name: round(value * 1000) for name, value in score.layers.items()}
+    return Finding(
+        policy="human-oversight",
+        stage="output",
+        verdict=VERDICTS[action],
+        action=action,
+        reason_code=score.category,
+        detector=human_oversight.VERSION,
+        score=round(score.score * 1000),
+        severity=options.severity_of(score.category),
+        spans=score.spans,
+        layers={**layers, "request": round(score.request * 1000), "answer": round(score.answer * 1000)},
+        ambiguous=score.score < options.threshold_of(score.category),
+    )
+
+
+def _answers(completion: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts of an answer; one empty text where there is none, so that the request is judged all the same."""
+    found = False
+    for path, text in texts(completion):
+        found = True
+        yield path, text
+    if not found:
+        yield "", ""
+
+
+Replacement = Callable[[str, Span], str]
+
+
+def labelled(_found: str, span: Span) -> str:
+    return f"[{span.label}]"
+
+
+def replacement(action: str) -> Replacement:
+    """What stands for personal data, by action."""
+    return (lambda found, span: pii.masked(found, span.label)) if action == "mask" else labelled
+
+
+def replaced(text: str, spans: list[Span], put: Replacement) -> str:
+    """The text with every span replaced."""
+    pieces, done = [], 0
+    for span in sorted(spans, key=lambda span: span.start):
+        if span.start < done:
+            continue
+        pieces += [text[done : span.start], put(text[span.start : span.end], span)]
+        done = span.end
+    return "".join(pieces) + text[done:]
+
+
+def _redacted(screened: Screened, looking: Looking, spans: tuple[Span, ...], put: Replacement) -> Screened:
+    if looking.stage == "input":
+        redacted = rewrite(
+            screened.document, lambda path, text: replaced(text, [s for s in spans if s.path == path], put)
+        )
+        return replace(screened, document=redacted)
+    completion = copy.deepcopy(screened.document)
+    for path in {span.path for span in spans}:
+        _rewrite_at(completion, path, [span for span in spans if span.path == path], put)
+    drop_repetitions(completion)
+    return replace(screened, document=completion)
+
+
+def _rewrite_at(document: Any, pointer: str, spans: list[Span], put: Replacement) -> None:
+    *holders, last = (name.replace("~1", "/").replace("~0", "~") for name in pointer.split("/")[1:])
+    here = document
+    for name in holders:
+        here = here[int(name)] if isinstance(here, list) else here[name]
+    key: Any = int(last) if isinstance(here, list) else last
+    here[key] = replaced(str(here[key]), spans, put)

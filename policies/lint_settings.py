@@ -1,0 +1,141 @@
+"""What is odd in escalation settings that load: rules that are never reached, clocks that do not fit, lost channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any, Literal
+
+from escalations.durations import format_duration
+from escalations.settings import EmailChannel, EscalationSettings, Match, TimeOfDay, WebhookChannel, find_channel
+from escalations.severity import Severity
+from policies.config import OVERSIGHT_CATEGORIES, POLICIES
+from policies.documents import Document
+from policies.faults import suggest
+from policies.loading import Complaint, complain
+
+_BUILT_IN_CHANNELS = frozenset({"log"})
+
+
+def settings_complaints(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+    """Every warning, in no particular order."""
+    yield from _rules(document, settings)
+    yield from _clocks(document, settings)
+    yield from _hours(document, settings)
+    yield from _channels(document, settings)
+
+
+def _rules(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+    rules, base = settings.escalation_routing.rules, ("escalation_routing", "rules")
+
+    def warn(rule: str, told: str, *trail: str | int) -> Complaint:
+        return complain(document, (*base, *trail), rule, told, warning=True)
+
+    for index, rule in enumerate(rules):
+        before = next((earlier for earlier in rules[:index] if _covers(earlier.match, rule.match)), None)
+        if before is not None:
+            what = "a catch-all" if before.catches_all else f"rule {before.name!r}, which matches all that it would"
+            yield warn("KT301", f"rule {rule.name!r} stands behind {what} and is never reached", index)
+        kind, _, _name = rule.notification_channel.partition(":")
+        found, _destination = find_channel(settings.notification_channels, rule.notification_channel)
+        if kind not in _BUILT_IN_CHANNELS and found is None:
+            near = suggest(rule.notification_channel, settings.notification_channels)
+            told = (
+                f"channel {rule.notification_channel!r} is not in notification_channels; the log has it instead{near}"
+            )
+            yield warn("KT303", told, index, "notification_channel")
+        for number, name in enumerate(rule.match.policy_rule or ()):
+            known = {*POLICIES, *OVERSIGHT_CATEGORIES}
+            word = name.rpartition(".")[2]
+            near = suggest(word, known, cutoff=0.85)
+            if word not in known and near:
+                trail = (index, "match", "policy_rule", number)
+                yield warn("KT310", f"no policy and no category is named {name!r}{near}", *trail)
+    if rules and not any(rule.catches_all for rule in rules):
+        yield warn("KT302", "the last rule is no catch-all", len(rules) - 1)
+
+
+def _covers(earlier: Match, later: Match) -> bool:
+    """Whether whatever `later` matches, `earlier` matches too."""
+    for name in Match.model_fields:
+        wanted: Any = getattr(earlier, name)
+        if name == "any" or wanted is None:
+            continue
+        found: Any = getattr(later, name)
+        if name == "time_of_day":
+            if found != wanted:
+                return False
+        elif found is None or not set(found) <= set(wanted):
+            return False
+    return True
+
+
+def _clocks(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+    sla = settings.sla
+    if ("sla",) not in document.places:
+        return
+
+    def warn(rule: str, told: str, field: str) -> Complaint:
+        lifted = ("sla", "targets", field)
+        return complain(document, lifted if lifted in document.places else ("sla", field), rule, told, warning=True)
+
+    targets: dict[str, timedelta] = {severity.value: getattr(sla, severity.value) for severity in Severity}
+    names = sorted(targets, key=lambda name: Severity(name).rank)
+    for upper, lower in pairwise(names):
+        if targets[upper] > targets[lower]:
+            shown = f"{format_duration(targets[upper])} is more than the {format_duration(targets[lower])} of {lower}"
+            yield warn("KT305", f"{upper}: {shown}", upper)
+    shortest, longest = min(targets, key=targets.__getitem__), max(targets, key=targets.__getitem__)
+    if sla.expire_after <= targets[longest]:
+        told = f"cases expire after {format_duration(sla.expire_after)}, before the target of {longest} is up"
+        yield warn("KT306", told, "expire_after")
+    if sla.claim_lease is not None and "claim_lease" in sla.model_fields_set and sla.claim_lease > targets[shortest]:
+        told = f"the target of {shortest}, {format_duration(targets[shortest])}, is shorter than the claim lease"
+        yield warn("KT304", told, "claim_lease")
+
+
+def _hours(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+    hours, rules = settings.business_hours, settings.escalation_routing.rules
+    if hours.start == hours.end or not hours.days:
+        told = "business_hours has no length" if hours.days else "business_hours has no days"
+        yield complain(document, ("business_hours", "days" if not hours.days else "from"), "KT308", told, warning=True)
+    kinds = [rule.match.time_of_day for rule in rules]
+    for index, kind in enumerate(kinds):
+        if isinstance(kind, TimeOfDay) and kind.start == kind.end:
+            where = ("escalation_routing", "rules", index, "match", "time_of_day")
+            yield complain(document, where, "KT308", "this stretch of the day has no length", warning=True)
+    caught = any(rule.catches_all for rule in rules)
+    for hour, other in _OPPOSITES:
+        if hour in kinds and other not in kinds and not caught:
+            trail = ("escalation_routing", "rules", kinds.index(hour))
+            yield complain(document, trail, "KT309", f"no rule is for {other}", warning=True)
+
+
+_OPPOSITES: tuple[tuple[Literal["inside_business_hours", "outside_business_hours"], str], ...] = (
+    ("inside_business_hours", "outside_business_hours"),
+    ("outside_business_hours", "inside_business_hours"),
+)
+
+
+def _channels(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+    rules, channels = settings.escalation_routing.rules, settings.notification_channels
+    named = {part for rule in rules for part in rule.notification_channel.split(":")[:2]}
+    if ("sla",) in document.places and all(rule.notification_channel.split(":")[0] == "log" for rule in rules):
+        yield complain(
+            document, ("sla",), "KT307", "there are SLA targets, but nobody is told before a breach", warning=True
+        )
+    for name, channel in channels.items():
+        trail = ("notification_channels", name)
+        # A webhook may be a consumer's: a policy configuration names it in hold.webhook.
+        if rules and name not in named and channel.type not in ("webhook", "log"):
+            yield complain(document, trail, "KT311", f"no rule names the channel {name!r}", warning=True)
+        if isinstance(channel, WebhookChannel) and channel.url.startswith("http://") and not _local(channel.url):
+            yield complain(document, (*trail, "url"), "KT312", f"{name!r} is called over plain http", warning=True)
+        if isinstance(channel, EmailChannel) and channel.tls == "none" and not _local(f"smtp://{channel.host}"):
+            yield complain(document, (*trail, "tls"), "KT312", f"{name!r} sends mail without TLS", warning=True)
+
+
+def _local(url: str) -> bool:
+    host = url.partition("://")[2].partition("/")[0].partition(":")[0]
+    return host in ("localhost", "127.0.0.1", "[") or host.endswith((".localhost", ".internal", ".local"))

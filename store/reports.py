@@ -1,0 +1,26 @@
+"""What reports are made of: the cases that were there in a stretch of time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import TypeAdapter
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from escalations.views import View
+from store.escalations import Scope, sees
+from store.schema import escalations
+
+_view = TypeAdapter(View)
+
+
+async def views_between(connection: AsyncConnection, scope: Scope, start: datetime, end: datetime) -> list[View]:
+    """Every case that this scope may see, and that was open at any moment from `start` on and before `end`."""
+    query = select(escalations.c.view).where(
+        escalations.c.tenant == scope.tenant,
+        escalations.c.created_at < end,
+        or_(escalations.c.ended_at.is_(None), escalations.c.ended_at >= start),
+    )
+    views = [_view.validate_python(body) for body in await connection.scalars(query)]
+    return [view for view in views if sees(scope, view)]

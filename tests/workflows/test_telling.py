@@ -1,0 +1,62 @@
+"""Which channels hear of what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from escalations.case import Case
+from escalations.commands import Claim, EscalateFurther, Unclaim
+from escalations.events import Event, EventType
+from escalations.routes import Chooser, Route
+from escalations.step import open_case, step
+from escalations.views import view_of
+from tests.escalations.cases import ANA, START, opening, resolve
+from workflows.telling import Audience, audiences
+
+SLACK = Route(Chooser.RULE, "legal", team="legal", channel="slack:#legal", position=0)
+PAGER = Route(Chooser.RULE, "on call", team="on-call", channel="pagerduty", position=1)
+LOG = Route(Chooser.RULE, "to the log", team="legal", channel="log", position=2)
+
+
+def told(case: Case, event: Event) -> tuple[Audience, ...]:
+    return audiences(event, view_of(case), case.legs, case.opening.edition)
+
+
+def life(*routes: Route, edition: int = 1) -> list[tuple[str, tuple[Audience, ...]]]:
+    """A case that is claimed and escalated along these routes, given back, and decided: who heard of which event."""
+    case, events = open_case(opening(route=routes[0], edition=edition), START)
+    heard = [(event.type.value, told(case, event)) for event in events]
+    commands = [Claim(ANA), *(EscalateFurther(ANA, route) for route in routes[1:])]
+    commands += [Claim(ANA), Unclaim(ANA), Claim(ANA), resolve(ANA)]
+    for minute, command in enumerate(commands, 1):
+        case, events = step(case, command, START + timedelta(minutes=minute))
+        heard += [(event.type.value, told(case, event)) for event in events]
+    return heard
+
+
+def test_changes_of_hands_are_told_where_a_state_is_on_show() -> None:
+    assert all(heard == (Audience("slack:#legal"),) for _, heard in life(SLACK))
+
+
+def test_the_log_hears_only_what_somebody_should_act_on() -> None:
+    assert {kind for kind, heard in life(LOG) if heard} == {"opened", "resolved"}
+
+
+def test_the_channels_of_earlier_routes_follow_the_case_to_its_end() -> None:
+    heard = life(SLACK, PAGER)
+    moved = [kind for kind, _ in heard].index("escalated")
+    assert all(at == (Audience("slack:#legal"),) for _, at in heard[:moved])
+    assert all(at == (Audience("pagerduty"), Audience("slack:#legal", following=True)) for _, at in heard[moved:])
+
+
+def test_a_channel_hears_of_an_event_once_however_often_the_case_comes_back() -> None:
+    for _, heard in life(SLACK, PAGER, SLACK, PAGER):
+        assert len({audience.channel for audience in heard}) == len(heard)
+
+
+@pytest.mark.parametrize("routes", [(SLACK,), (SLACK, PAGER)])
+def test_a_case_of_before_tells_what_it_told(routes: tuple[Route, ...]) -> None:
+    for kind, heard in life(*routes, edition=0):
+        assert len(heard) == (kind in (EventType.OPENED, EventType.ESCALATED, EventType.RESOLVED))

@@ -1,0 +1,70 @@
+"""Which channels an event is told on: the route's own, and those of earlier routes where the case is still on show.
+
+A Slack card or a PagerDuty incident stays where it was made when the case moves on; it must not keep saying that the
+case is open once it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from escalations.events import Event, EventType
+from escalations.routes import Leg
+from escalations.views import View
+
+LOG_CHANNEL = "log"
+
+_TOLD = frozenset(
+    {
+        EventType.OPENED,
+        EventType.ASSIGNED,
+        EventType.AMBER,
+        EventType.REMINDER,
+        EventType.CLAIM_OVERDUE,
+        EventType.SEVERITY_CHANGED,
+        EventType.LEASE_WARNING,
+        EventType.BREACHED,
+        EventType.RELEASED_AT_BREACH,
+        EventType.REASSIGNED,
+        EventType.UNROUTED,
+        EventType.ESCALATED,
+        EventType.RESOLVED,
+        EventType.EXPIRED,
+        EventType.WITHDRAWN,
+    }
+)
+_SHOWN = frozenset(
+    {
+        EventType.CLAIMED,
+        EventType.UNCLAIMED,
+        EventType.LEASE_EXPIRED,
+        EventType.EXTENDED,
+        EventType.PAUSED,
+        EventType.RESUMED,
+        EventType.RECOMPUTED,
+    }
+)
+"""What changes a case and asks nobody to act: for channels that show a state, not for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A channel to tell. `following`: one of an earlier route, where only what is on show is brought up to date."""
+
+    channel: str
+    following: bool = False
+
+
+def audiences(event: Event, view: View, legs: Sequence[Leg], edition: int) -> tuple[Audience, ...]:
+    """Whom to tell of an event, each channel once. `edition` is the case's: one of edition 0 tells its route alone."""
+    own = str(event.data.get("channel") or view.route.channel)
+    told = event.type in _TOLD
+    shown = edition > 0 and (told or event.type in _SHOWN)
+    found = {own: Audience(own)} if told or (shown and own != LOG_CHANNEL) else {}
+    if shown:
+        for leg in legs:
+            channel = leg.route.channel
+            if leg.started_at <= event.at and channel not in (LOG_CHANNEL, own):
+                found.setdefault(channel, Audience(channel, following=True))
+    return tuple(found.values())

@@ -6,11 +6,12 @@ Not for workflow code: time-zone data is not deterministic. The opener, the API 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 
 from escalations.calendars import DAYS
+from escalations.commands import Role
 from escalations.facts import Facts
 from escalations.operations_settings import read_weekdays
 from escalations.routes import Chooser, Route
@@ -22,11 +23,20 @@ CATCH_ALL_TEAM = "default-reviewers"
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody active: what they may do, and in which teams."""
+
+    roles: frozenset[Role]
+    teams: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
-    """Who exists: team ids, and logins by login and by e-mail address (in lower case)."""
+    """Who exists: team ids, logins by login and by e-mail address (in lower case), and people by login."""
 
     teams: frozenset[str]
     users: Mapping[str, str]
+    people: Mapping[str, Person] = field(default_factory=dict)
 
     def user(self, name: str) -> str | None:
         return self.users.get(name.lower())

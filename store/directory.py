@@ -9,7 +9,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalations.commands import Role
-from escalations.routing import Directory
+from escalations.routing import Directory, Person
 from store.database import insert_into
 from store.schema import memberships, teams, users
 
@@ -105,11 +105,9 @@ async def list_users(connection: AsyncConnection, tenant: str) -> list[User]:
 
 async def read_directory(connection: AsyncConnection, tenant: str) -> Directory:
     """Everybody who can be routed to: all teams, and the active users."""
+    active = [user for user in await list_users(connection, tenant) if user.active]
+    names = {user.login.lower(): user.login for user in active}
+    names |= {user.email.lower(): user.login for user in active if user.email}
+    people = {user.login: Person(frozenset(user.roles), frozenset(user.teams)) for user in active}
     found = await connection.scalars(select(teams.c.team_id).where(teams.c.tenant == tenant))
-    names: dict[str, str] = {}
-    active = select(users.c.login, users.c.email).where(users.c.tenant == tenant, users.c.active)
-    for row in await connection.execute(active):
-        names[row.login.lower()] = row.login
-        if row.email:
-            names[row.email.lower()] = row.login
-    return Directory(frozenset(found), names)
+    return Directory(frozenset(found), names, people)

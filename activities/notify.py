@@ -17,11 +17,11 @@ from activities.channels.log import LogChannel
 from activities.channels.pagerduty import PagerDutyChannel
 from activities.channels.slack import Memory, SlackChannel
 from activities.channels.webhook import WebhookChannel
-from escalations.settings import ADDRESS, find_channel
-from escalations.settings import EmailChannel as EmailSettings
-from escalations.settings import PagerDutyChannel as PagerDutySettings
-from escalations.settings import SlackChannel as SlackSettings
-from escalations.settings import WebhookChannel as WebhookSettings
+from escalations.channels import ADDRESS, find_channel
+from escalations.channels import EmailChannel as EmailSettings
+from escalations.channels import PagerDutyChannel as PagerDutySettings
+from escalations.channels import SlackChannel as SlackSettings
+from escalations.channels import WebhookChannel as WebhookSettings
 from escalations.views import View
 from store.database import Database
 from store.directory import User, find_user, list_users

@@ -18,18 +18,19 @@ One document in the seeds' form, with each part optional:
       legal-hook: {type: webhook, url: "https://…", secret_key_ref: {env: LEGAL_HOOK_SECRET}}
     decisions: {require_note_from: critical, categories: [false_positive, true_positive, policy_gap, other]}
 
-More of `sla` is in `sla_settings`; `calendars`, `schedules` and `assignment` are those of `operations_settings`.
+More of `sla` is in `sla_settings`, the channels are in `channels`; `calendars`, `schedules` and `assignment` are those
+of `operations_settings`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from escalations.case import DecisionTerms
+from escalations.channels import Channel
 from escalations.decisions import DEFAULT_CATEGORIES
 from escalations.operations_settings import AssignmentSettings, Calendars, Schedules, read_weekdays
 from escalations.parts import Names, Part, Zone, one_or_many
@@ -128,105 +129,6 @@ class RoutingSettings(Part):
                 raise ValueError(f"two rules are named {rule.name!r}; a name is how an explanation refers to a rule")
             seen.add(rule.name)
         return rules
-
-
-class SecretReference(Part):
-    """Where a secret is read from: an environment variable or a file. Never the secret itself."""
-
-    env: str | None = None
-    file: str | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> SecretReference:
-        if (self.env is None) == (self.file is None):
-            raise ValueError("set exactly one of env and file")
-        return self
-
-
-SLACK_CHANNEL = r"^(#[\w.-]{1,80}|[CGD][A-Z0-9]{8,})$"
-ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
-
-
-class WebhookChannel(Part):
-    """A receiver of signed webhooks (Standard Webhooks 1.0.0); the secret is `whsec_` and base64."""
-
-    type: Literal["webhook"]
-    url: Annotated[str, Field(pattern=r"^https?://")]
-    secret_key_ref: SecretReference
-
-
-class LogChannel(Part):
-    """A line in the worker's log."""
-
-    type: Literal["log"]
-
-
-class SlackChannel(Part):
-    """Cards in Slack. `channel` is their home unless a rule names another: an id (`C0123456789`) or a `#name`.
-
-    `interactive: true` makes the claim button act; Slack must then be told where its clicks go.
-    """
-
-    type: Literal["slack"]
-    token_ref: SecretReference
-    channel: Annotated[str, Field(pattern=SLACK_CHANNEL)] | None = None
-    interactive: bool = False
-
-
-Address = Annotated[str, Field(pattern=ADDRESS, max_length=254)]
-
-
-class EmailChannel(Part):
-    """Mail through an SMTP server. Without `to` it goes to the person, or to the members of the team, that a case is
-    routed to."""
-
-    type: Literal["email"]
-    host: Annotated[str, Field(min_length=1, max_length=253)]
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    tls: Literal["starttls", "implicit", "none"] = "starttls"
-    ca_file: str | None = None
-    username: str | None = None
-    password_ref: SecretReference | None = None
-    sender: Annotated[Address, Field(alias="from")]
-    to: Annotated[tuple[Address, ...], BeforeValidator(one_or_many), Field(max_length=50)] = ()
-
-    @model_validator(mode="after")
-    def _password_is_kept(self) -> EmailChannel:
-        if (self.username is None) != (self.password_ref is None):
-            raise ValueError("username and password_ref belong together")
-        if self.username is not None and self.tls == "none":
-            raise ValueError("a password is never sent without TLS; set tls to starttls or implicit")
-        return self
-
-
-class PagerDutyChannel(Part):
-    """An Events API v2 integration of one PagerDuty service; `region` is that of the account."""
-
-    type: Literal["pagerduty"]
-    routing_key_ref: SecretReference
-    region: Literal["us", "eu"] = "us"
-
-
-Channel = Annotated[
-    WebhookChannel | LogChannel | SlackChannel | EmailChannel | PagerDutyChannel, Field(discriminator="type")
-]
-
-
-def find_channel(channels: Mapping[str, Channel], written: str) -> tuple[Channel | None, str | None]:
-    """What a rule's `notification_channel` means: its settings, and the destination that it names beside them.
-
-    `NAME` and `kind:NAME` are an entry of `notification_channels`; `slack:#channel` and `email:address` are the entry
-    `slack` or `email` with another destination.
-    """
-    kind, _, rest = written.partition(":")
-    if (named := channels.get(rest or kind)) is not None:
-        return named, None
-    match channels.get(kind):
-        case SlackChannel() as slack if re.fullmatch(SLACK_CHANNEL, rest):
-            return slack, rest
-        case EmailChannel() as email if re.fullmatch(ADDRESS, rest):
-            return email, rest
-    return None, None
 
 
 class DecisionSettings(Part):

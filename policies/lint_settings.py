@@ -7,8 +7,9 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
+from escalations.channels import EmailChannel, WebhookChannel, find_channel
 from escalations.durations import format_duration
-from escalations.settings import EmailChannel, EscalationSettings, Match, TimeOfDay, WebhookChannel, find_channel
+from escalations.settings import EscalationSettings, Match, TimeOfDay
 from escalations.severity import Severity
 from policies.config import OVERSIGHT_CATEGORIES, POLICIES
 from policies.documents import Document

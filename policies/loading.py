@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from escalations.settings import EscalationSettings, SecretReference
+from escalations.channels import SecretReference
+from escalations.settings import EscalationSettings
 from policies.config import PolicyConfig
 from policies.documents import Document, Trail, Unreadable, read_document
 from policies.faults import DID_YOU_MEAN, RANGE_FAULTS, Misplaced, suggest

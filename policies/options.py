@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 import re2  # type: ignore[import-untyped]
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from escalations.channels import SecretReference
 from escalations.parts import Duration, Part
-from escalations.settings import SecretReference
 from escalations.severity import Severity
 from policies.credentials import KINDS
 from policies.detectors.described import Described, described

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from escalations.channels import SecretReference
 from escalations.parts import Duration, Part
-from escalations.settings import SecretReference
 
 DEFAULT_BASE_URLS = {
     "openai": "https://api.openai.com/v1",

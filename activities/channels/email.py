@@ -22,8 +22,8 @@ import aiosmtplib
 from activities.channels.effects import effect_of
 from activities.channels.faults import fault, secret
 from activities.channels.words import finding, instant, page, plain, standing
+from escalations.channels import EmailChannel as EmailSettings
 from escalations.events import EventType
-from escalations.settings import EmailChannel as EmailSettings
 from escalations.severity import Severity
 from workflows.messages import Notification
 

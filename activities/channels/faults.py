@@ -9,7 +9,7 @@ from pathlib import Path
 
 from temporalio.exceptions import ApplicationError
 
-from escalations.settings import SecretReference
+from escalations.channels import SecretReference
 
 LONGEST_WAIT = timedelta(hours=4)
 """What a receiver may ask for. Beyond it the three days in which Temporal tries would be the receiver's to waste."""

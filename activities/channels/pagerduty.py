@@ -17,7 +17,7 @@ import httpx
 from activities.channels.effects import OnPagerDuty, effect_of
 from activities.channels.faults import fault, retry_after, secret
 from activities.channels.words import finding, page, plain
-from escalations.settings import PagerDutyChannel as PagerDutySettings
+from escalations.channels import PagerDutyChannel as PagerDutySettings
 from escalations.severity import Severity
 from escalations.views import View
 from workflows.messages import Notification

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -25,36 +24,19 @@ from weakref import WeakValueDictionary
 import httpx
 
 from activities.channels.effects import Effect, OnSlack, effect_of
-from activities.channels.faults import fault, retry_after, secret
+from activities.channels.faults import fault, secret
 from activities.channels.slack_card import Card, blocks, card_of, due, escaped, summary
+from activities.channels.slack_web import SlackError, base_url, call, slack_client, slack_fault
 from activities.channels.words import page
-from escalations.settings import SlackChannel as SlackSettings
+from escalations.channels import SlackChannel as SlackSettings
 from escalations.views import View
 from workflows.messages import Notification
-
-TIMEOUT_S = 20.0
-BASE_URL = "KT_SLACK_API_URL"
-"""Overrides where Slack's Web API is, for a proxy or a test. Not a setting: whoever edits settings must not aim the
-worker's token."""
 
 _MOST_CARDS = 10_000
 _MOST_PAGES = 20
 _PAGE = 200
 _SKEW_S = 60.0
 _NEAR_S = 600.0
-_TRANSIENT = frozenset(
-    {"fatal_error", "internal_error", "rate_limited", "ratelimited", "request_timeout", "service_unavailable"}
-)
-
-
-class SlackError(Exception):
-    """Slack answered, and not with `ok`. `code` is one of its documented words."""
-
-    def __init__(self, status: int, code: str, headers: Mapping[str, str]) -> None:
-        super().__init__(code)
-        self.status = status
-        self.code = code
-        self.headers = headers
 
 
 @dataclass(slots=True)
@@ -92,7 +74,7 @@ class SlackChannel:
         memory: Memory,
         destination: str | None = None,
     ) -> None:
-        self._base = (environment.get(BASE_URL) or "https://slack.com/api").rstrip("/")
+        self._base = base_url(environment)
         self._token = secret("slack", settings.token_ref, environment, "a Slack token")
         self._workspace = hashlib.sha256(f"{self._base} {self._token}".encode()).hexdigest()
         self._channel = destination or settings.channel
@@ -108,15 +90,14 @@ class SlackChannel:
             return
         if self._channel is None:
             raise fault("slack", "neither the rule nor the settings name a channel", final=True)
-        headers = {"authorization": f"Bearer {self._token}"}
         try:
             async with (
                 self._memory.alone((self._workspace, notification.view.escalation_id)),
-                httpx.AsyncClient(base_url=f"{self._base}/", headers=headers, timeout=TIMEOUT_S) as client,
+                slack_client(self._base, self._token) as client,
             ):
                 await self._tell(client, notification, effect)
         except SlackError as refused:
-            raise _fault(refused) from None
+            raise slack_fault(refused) from None
         except httpx.HTTPError as away:
             raise fault("slack", f"Slack did not answer: {type(away).__name__}") from None
 
@@ -146,11 +127,11 @@ class SlackChannel:
 
     async def _post(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> Card:
         body = {"channel": channel, "unfurl_links": False, "unfurl_media": False, **self._shown(view, effect, card)}
-        mine = replace(card, ts=str((await self._call(client, "chat.postMessage", body)).get("ts")))
+        mine = replace(card, ts=str((await call(client, "chat.postMessage", body)).get("ts")))
         first = await self._find(client, channel, view)
         if first is None or first.ts >= mine.ts:
             return mine
-        await self._call(client, "chat.delete", {"channel": channel, "ts": mine.ts})
+        await call(client, "chat.delete", {"channel": channel, "ts": mine.ts})
         return first
 
     async def _reply(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> None:
@@ -158,14 +139,14 @@ class SlackChannel:
         text = f"{escaped(effect.words)}. Due {due(view)}"
         body = {"channel": channel, "thread_ts": card.ts, "reply_broadcast": True, "text": text, "parse": "none"}
         try:
-            await self._call(client, "chat.postMessage", body)
+            await call(client, "chat.postMessage", body)
         except SlackError as refused:
             if refused.code not in ("message_not_found", "thread_not_found"):
                 raise
 
     async def _update(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> Card:
         card = replace(card, version=view.version)
-        await self._call(client, "chat.update", {"channel": channel, "ts": card.ts, **self._shown(view, effect, card)})
+        await call(client, "chat.update", {"channel": channel, "ts": card.ts, **self._shown(view, effect, card)})
         return card
 
     def _shown(self, view: View, effect: Effect, card: Card) -> dict[str, Any]:
@@ -192,7 +173,7 @@ class SlackChannel:
             while cursor is not None and pages < _MOST_PAGES:
                 pages += 1
                 asked = {"channel": channel, "limit": _PAGE, "inclusive": 1, "include_all_metadata": 1, **bounds}
-                answer = await self._call(client, "conversations.history", asked | _at(cursor), reads=True)
+                answer = await call(client, "conversations.history", asked | _at(cursor), reads=True)
                 cards = (card_of(message, view.escalation_id, bot_id) for message in answer.get("messages", ()))
                 found += [card for card in cards if card is not None]
                 cursor = _next(answer)
@@ -209,7 +190,7 @@ class SlackChannel:
         cursor: str | None = ""
         while key not in self._memory.names and cursor is not None:
             asked = {"types": "public_channel,private_channel", "exclude_archived": 1, "limit": _PAGE}
-            answer = await self._call(client, "users.conversations", asked | _at(cursor), reads=True)
+            answer = await call(client, "users.conversations", asked | _at(cursor), reads=True)
             for one in answer.get("channels", ()):
                 self._memory.names[(self._workspace, f"#{one.get('name')}")] = str(one.get("id"))
             cursor = _next(answer)
@@ -221,22 +202,8 @@ class SlackChannel:
 
     async def _bot_id(self, client: httpx.AsyncClient) -> str:
         if self._workspace not in self._memory.bots:
-            self._memory.bots[self._workspace] = str((await self._call(client, "auth.test", {})).get("bot_id"))
+            self._memory.bots[self._workspace] = str((await call(client, "auth.test", {})).get("bot_id"))
         return self._memory.bots[self._workspace]
-
-    async def _call(
-        self, client: httpx.AsyncClient, method: str, body: dict[str, Any], *, reads: bool = False
-    ) -> dict[str, Any]:
-        """One call of the Web API. Raises SlackError unless the answer says `ok`."""
-        answer = await (client.get(method, params=body) if reads else client.post(method, json=body))
-        try:
-            said = answer.json()
-        except ValueError:
-            said = None
-        told: dict[str, Any] = said if isinstance(said, dict) else {}
-        if answer.status_code != 200 or told.get("ok") is not True:
-            raise SlackError(answer.status_code, _code(told.get("error")), answer.headers)
-        return told
 
 
 def _at(cursor: str | None) -> dict[str, str]:
@@ -245,13 +212,3 @@ def _at(cursor: str | None) -> dict[str, str]:
 
 def _next(answer: dict[str, Any]) -> str | None:
     return (answer.get("response_metadata") or {}).get("next_cursor") or None
-
-
-def _code(written: Any) -> str:
-    return written if isinstance(written, str) and re.fullmatch(r"[a-z_]{1,60}", written) else "unknown"
-
-
-def _fault(refused: SlackError) -> Exception:
-    final = refused.status == 200 and refused.code not in _TRANSIENT and refused.code != "unknown"
-    told = f"Slack answered {refused.status} {refused.code}"
-    return fault("slack", told, final=final, wait=retry_after(refused.headers))

@@ -22,8 +22,8 @@ import orjson
 
 from activities.channels import guard
 from activities.channels.faults import fault, no_secret, retry_after, secret
-from escalations.settings import SecretReference
-from escalations.settings import WebhookChannel as WebhookSettings
+from escalations.channels import SecretReference
+from escalations.channels import WebhookChannel as WebhookSettings
 from workflows.messages import Notification
 
 TIMEOUT_S = 20.0

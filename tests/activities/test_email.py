@@ -19,8 +19,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from temporalio.exceptions import ApplicationError
 
 from activities.channels.email import EmailChannel
-from escalations.settings import EmailChannel as EmailSettings
-from escalations.settings import SecretReference
+from escalations.channels import EmailChannel as EmailSettings
+from escalations.channels import SecretReference
 from tests.activities.certificates import certified
 from tests.activities.notifications import breached, claimed, notification, resolved, view
 

@@ -10,8 +10,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.channels.guard import ALLOW_PRIVATE, Refused, Unresolved, is_public, targets
 from activities.channels.webhook import WebhookChannel
-from escalations.settings import SecretReference
-from escalations.settings import WebhookChannel as WebhookSettings
+from escalations.channels import SecretReference
+from escalations.channels import WebhookChannel as WebhookSettings
 from tests.activities.certificates import certified
 from tests.activities.notifications import notification
 from tests.activities.receivers import Answer, Request, serving

@@ -21,9 +21,10 @@ from temporalio.exceptions import ApplicationError
 from activities.channels.guard import ALLOW_PRIVATE
 from activities.channels.webhook import WebhookChannel
 from activities.notify import Notifier
+from escalations.channels import SecretReference
+from escalations.channels import WebhookChannel as WebhookSettings
 from escalations.commands import Role
-from escalations.settings import EscalationSettings, SecretReference
-from escalations.settings import WebhookChannel as WebhookSettings
+from escalations.settings import EscalationSettings
 from escalations.views import view_of
 from store.database import Database
 from store.directory import Team, User, create_team, create_user

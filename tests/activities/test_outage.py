@@ -19,8 +19,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.channels.guard import ALLOW_PRIVATE
 from activities.channels.webhook import WebhookChannel
-from escalations.settings import SecretReference
-from escalations.settings import WebhookChannel as WebhookSettings
+from escalations.channels import SecretReference
+from escalations.channels import WebhookChannel as WebhookSettings
 from tests.activities.notifications import notification, view
 from tests.activities.receivers import Answer, Request, serving
 from workflows.messages import Notification

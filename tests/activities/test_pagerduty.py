@@ -10,8 +10,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.channels.pagerduty import PagerDutyChannel
-from escalations.settings import PagerDutyChannel as PagerDutySettings
-from escalations.settings import SecretReference
+from escalations.channels import PagerDutyChannel as PagerDutySettings
+from escalations.channels import SecretReference
 from escalations.severity import Severity
 from tests.activities.notifications import Projection, breached, claimed, notification, resolved, view
 from tests.activities.receivers import Answer, FakePagerDuty, serving

@@ -13,8 +13,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.channels.slack import Memory, SlackChannel
 from activities.channels.slack_card import EVENT_TYPE, Card, blocks
-from escalations.settings import SecretReference
-from escalations.settings import SlackChannel as SlackSettings
+from escalations.channels import SecretReference
+from escalations.channels import SlackChannel as SlackSettings
 from tests.activities.notifications import Projection, breached, claimed, notification, resolved, view
 from tests.activities.receivers import Answer, FakeSlack, Server, as_json, serving
 from tests.escalations.cases import START

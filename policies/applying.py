@@ -149,7 +149,7 @@ def oversight(screened: Screened, options: HumanOversight, own: tuple[Described,
     best: dict[str, human_oversight.Score] = {}
     known = tuple(name for name in options.require_human_for if name not in options.categories)
     for path, answer in _answers(screened.document):
-        for score in human_oversight.judge(asked, answer, known, path, own):
+        for score in human_oversight.judge(asked, answer, known, path, own, options.least_score):
             if score.category not in best or score.score > best[score.category].score:
                 best[score.category] = score
     return screened.adding(*(found for score in best.values() if (found := _judged(score, options)) is not None))

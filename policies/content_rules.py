@@ -7,9 +7,8 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
-from policies.credentials import readable_by_re2
 from policies.detectors import Span
-from policies.normalising import normalise, origins
+from policies.normalising import normalise, origins, readable_by_re2
 from policies.options import ContentRule, compile_pattern
 
 VERSION = "content-rules/1"

@@ -12,6 +12,7 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 from policies.detectors import Span
+from policies.normalising import readable_by_re2
 
 VERSION = "data-loss/1"
 
@@ -74,8 +75,3 @@ def find_credentials(path: str, text: str, kinds: tuple[str, ...]) -> list[Span]
             if all(end <= other.start or start >= other.end for other in found):
                 found.append(Span(path, start, end, name, name.lower()))
     return sorted(found, key=lambda span: span.start)
-
-
-def readable_by_re2(text: str) -> str:
-    """The text with every lone surrogate as a question mark: RE2 reads UTF-8, in which one has no form."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -59,3 +59,8 @@ def origins(text: str) -> list[int] | None:
 def _unmixed(match: re.Match[str]) -> str:
     word = match[0]
     return word.translate(_LOOK_ALIKES) if _LATIN.search(word) and _FOREIGN.search(word) else word
+
+
+def readable_by_re2(text: str) -> str:
+    """The text with every lone surrogate as a question mark: RE2 reads UTF-8, in which one has no form."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -8,6 +8,7 @@ shadow.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import re2  # type: ignore[import-untyped]
@@ -146,6 +147,12 @@ class HumanOversight(Governed):
 
     def threshold_of(self, category: str) -> float:
         return self.thresholds.get(category, self.threshold)
+
+    @cached_property
+    def least_score(self) -> float:
+        """Below it nothing is done about any category."""
+        grey = () if self.ambiguous is None else (self.ambiguous[0],)
+        return min(*map(self.threshold_of, self.require_human_for), *grey, 1.0)
 
     def action_of(self, category: str, score: float) -> str | None:
         """What is done about a score: that of the category, that of the grey band, or nothing."""

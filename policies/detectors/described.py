@@ -14,8 +14,7 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
-from policies.detectors.directed import tokens
-from policies.normalising import normalise
+from policies.detectors.words import ENDS, folded, tokens
 
 _COMMON = frozenset(
     "a about after all also am an and any are as at be been before but by can could did do does for from had has have he"
@@ -23,7 +22,7 @@ _COMMON = frozenset(
     " than that the their them then there these they this to too up us very was we were what when where which who why will"
     " with would you your please we'll i'm it's don't".split()
 )
-_SENTENCE_ENDS = frozenset(".!?;\n|")
+_SENTENCE_END = "."
 _ALIKE = 0.55
 
 
@@ -39,10 +38,10 @@ class Described:
 
     def evidence(self, text: str) -> tuple[dict[str, float], list[tuple[int, int]]]:
         """What each layer says of one text, from 0 to 1, and where in the normalised text the phrases stand."""
-        folded = _folded(text)
-        read = tokens(folded)
+        said = folded(text)
+        read = tokens(said)
         hits = len(self.words.intersection(map(_stem, set(read)))) if self.words else 0
-        places = [] if self.phrases is None else [match.span() for match in self.phrases.finditer(folded)][:10]
+        places = [] if self.phrases is None else [match.span() for match in self.phrases.finditer(said)][:10]
         return {
             "subject": 1 - math.pow(2, -hits),
             "phrases": 1 - math.pow(2, -1.5 * len(places)),
@@ -53,7 +52,7 @@ class Described:
         """The largest share of an example's words that one sentence has; nothing below a half and a little."""
         best, shared, seen = 0.0, Counter[int](), set[str]()
         for word in (*read, "."):
-            if word in _SENTENCE_ENDS:
+            if word == _SENTENCE_END:
                 for example, count in shared.items():
                     best = max(best, count / self.sizes[example])
                 shared, seen = Counter(), set()
@@ -72,8 +71,8 @@ def described(
 
     Phrases are taken literally, in any case and with any spacing; examples need three words that are not common ones.
     """
-    single = frozenset(_stem(part) for word in words for part in tokens(_folded(word)) if part not in _SENTENCE_ENDS)
-    sought = [r"\s+".join(map(re2.escape, _folded(phrase).split())) for phrase in phrases if phrase.strip()]
+    single = frozenset(_stem(part) for word in words for part in tokens(folded(word)) if part not in ENDS)
+    sought = [r"\s+".join(map(re2.escape, folded(phrase).split())) for phrase in phrases if phrase.strip()]
     kept = [content for example in examples if len(content := _content(example)) >= 3]
     if not (single or sought or kept):
         raise ValueError(f"category {name!r} has no word, no phrase and no example of three words or more")
@@ -90,13 +89,8 @@ def described(
     )
 
 
-def _folded(text: str) -> str:
-    folded = normalise(text).lower()
-    return folded if folded.isascii() else folded.encode("utf-8", "replace").decode()
-
-
 def _content(text: str) -> frozenset[str]:
-    return frozenset(_stem(word) for word in tokens(_folded(text)) if word not in _COMMON and word.isalnum())
+    return frozenset(_stem(word) for word in tokens(folded(text)) if word not in _COMMON and word.isalnum())
 
 
 def _stem(word: str) -> str:

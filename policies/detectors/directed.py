@@ -6,13 +6,12 @@ metformin" decides. Works on words, in one pass, each word looked up once.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from itertools import repeat
 
 from policies.detectors import decisions as table
+from policies.detectors.words import ENDS
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.!?:;\n|]")
-_ENDS = frozenset(".!?:;\n|")
 _PERSON, _GENERIC, _MODAL, _BINDING, _RECOMMEND, _IMPERSONAL, _OPENER, _FIRST, _SECOND, _ASKING = (
     1 << bit for bit in range(10)
 )
@@ -43,26 +42,15 @@ class Directions:
     count: int
 
 
-def tokens(text: str) -> list[str]:
-    """Words and ends of sentences of a lower-case text."""
-    return _TOKEN.findall(text)
-
-
-def spans(text: str) -> list[tuple[int, int]]:
-    """Where each of those stands."""
-    return [match.span() for match in _TOKEN.finditer(text)]
-
-
 def directions(words: list[str], categories: tuple[str, ...]) -> Directions:
     """Looks at each word once, and at a few before each verb of the field."""
-    get = _INDEX.get
-    marks = [get(word, 0) for word in words]
+    marks = list(map(_INDEX.get, words, repeat(0)))
     wanted = {category: _VERBS[category] for category in categories if category in _VERBS}
     mask = sum(wanted.values())
     found = Directions(dict.fromkeys(wanted, 0.0), dict.fromkeys(wanted, 0.0), {}, 0, 0, 0, len(words))
-    for place, mark in enumerate(marks):
-        if not mark:
-            continue
+    telling = mask | _FIRST | _SECOND
+    for place in [place for place, mark in enumerate(marks) if mark & telling]:
+        mark = marks[place]
         if mark & _SECOND:
             found.second += 1
             if place + 1 < len(marks) and marks[place + 1] & _BINDING:
@@ -85,7 +73,7 @@ def _strength(words: list[str], marks: list[int], place: int) -> tuple[float, fl
     first = place
     seen = 0
     modal = -1
-    while first > 0 and place - first < _REACH and words[first - 1] not in _ENDS:
+    while first > 0 and place - first < _REACH and words[first - 1] not in ENDS:
         first -= 1
         mark = marks[first]
         seen |= mark
@@ -100,7 +88,7 @@ def _strength(words: list[str], marks: list[int], place: int) -> tuple[float, fl
         return (1.0 if any(mark & (_FIRST | _SECOND) for mark in marks[max(0, first - 4) : first + 3]) else 0.4), 0.0
     if seen & _IMPERSONAL:
         return 0.5, 0.0
-    opens = first == 0 or words[first - 1] in _ENDS
+    opens = first == 0 or words[first - 1] in ENDS
     if opens and all(marks[i] & _OPENER or words[i].isdecimal() for i in range(first, place)):
         return 0.5, 0.0
     return 0.0, 0.0
@@ -127,7 +115,7 @@ def _near(words: list[str], marks: list[int], place: int) -> int:
     """What stands in the four words before, within the sentence."""
     seen = 0
     for index in range(place - 1, max(-1, place - 5), -1):
-        if words[index] in _ENDS:
+        if words[index] in ENDS:
             break
         seen |= marks[index]
     return seen

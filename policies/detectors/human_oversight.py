@@ -16,9 +16,10 @@ import re2  # type: ignore[import-untyped]
 
 from policies.detectors import Span, decisions
 from policies.detectors.described import Described
-from policies.detectors.directed import Directions, directions, spans, tokens
+from policies.detectors.directed import Directions, directions
 from policies.detectors.subjects import MEDICAL_ENDINGS, NOT_MEDICAL, SUBJECTS, WEIGHTS
-from policies.normalising import normalise, origins
+from policies.detectors.words import folded, spans, tokens
+from policies.normalising import origins
 
 VERSION = "human-oversight/2"
 CATEGORIES = tuple(SUBJECTS)
@@ -71,15 +72,28 @@ _REFUSES: Any = re2.compile(decisions.REFUSES)
 
 
 def judge(
-    request: str, answer: str, categories: tuple[str, ...], answer_path: str = "", own: tuple[Described, ...] = ()
+    request: str,
+    answer: str,
+    categories: tuple[str, ...],
+    answer_path: str = "",
+    own: tuple[Described, ...] = (),
+    least: float = 0.0,
 ) -> list[Score]:
     """The score of each category for one answer and the request that it answers, highest first.
 
-    `own` are categories that a configuration describes in its own words.
+    `own` are categories that a configuration describes in its own words. Scores below `least` may be left out: most
+    texts are about nothing that is looked for, and that is seen early.
     """
     asked, said = _read(request, categories), _read(answer, categories)
-    damping = _damping(asked, said)
-    scores = [_score(name, asked, said, damping, answer_path) for name in categories]
+    scores = []
+    damping = None
+    for name in categories:
+        values = features(name, asked, said)
+        # What speaks against a decision only takes away.
+        if least and round(_certainty(name, combined(values, 0.0)), 3) < least:
+            continue
+        damping = _damping(asked, said) if damping is None else damping
+        scores.append(_score(name, asked, said, values, damping, answer_path))
     scores += [_own_score(category, request, answer, answer_path) for category in own]
     return sorted(scores, key=lambda score: -score.score)
 
@@ -121,12 +135,9 @@ def features(name: str, asked: _Read, said: _Read) -> dict[str, float]:
 
 
 def _read(text: str, categories: tuple[str, ...]) -> _Read:
-    folded = normalise(text).lower()
-    if not folded.isascii():
-        # RE2 reads UTF-8, in which a lone surrogate has no form.
-        folded = folded.encode("utf-8", "replace").decode()
-    words = tokens(folded)
-    return _Read(text, folded, words, directions(words, categories), _subjects(words))
+    read = folded(text)
+    words = tokens(read)
+    return _Read(text, read, words, directions(words, categories), _subjects(words))
 
 
 def _subjects(words: list[str]) -> dict[str, float]:
@@ -205,11 +216,13 @@ def combined(values: dict[str, float], damping: float) -> dict[str, float]:
     return terms
 
 
-def _score(name: str, asked: _Read, said: _Read, damping: float, path: str) -> Score:
-    values = features(name, asked, said)
-    terms = combined(values, damping)
-    total = OFFSETS.get(name, 0.0) + sum(weight * terms[term] for term, weight in WEIGHTS_OF.items())
-    score = 1 / (1 + math.exp(-total))
+def _certainty(name: str, terms: dict[str, float]) -> float:
+    total = OFFSETS.get(name, 0.0) + sum([weight * terms[term] for term, weight in WEIGHTS_OF.items()])
+    return 1 / (1 + math.exp(-total))
+
+
+def _score(name: str, asked: _Read, said: _Read, values: dict[str, float], damping: float, path: str) -> Score:
+    score = _certainty(name, combined(values, damping))
     request = 1 - (1 - values["topic"] * values["own"]) * (1 - max(values["asks"], values["wanted"]) * 0.8)
     answer = values["subject"] * (0.3 + 0.7 * max(values["directed"], values["phrases"], values["address"]))
     found = _spans(name, asked, said, path) if score >= 0.4 else ()

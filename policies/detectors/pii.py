@@ -38,6 +38,7 @@ _IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)")
 _IPV6 = re.compile(r":[0-9A-Fa-f:]{1,38}+(?:(?:\.?\d{1,3}){4})?(?![\w:])")
 _IPV6_HEAD = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}\Z")
 _VERSION_WORD = re.compile(r"(?i)\b(?:version|ver|release|firmware|build|v)\.? ?\Z")
+_DIGIT = re.compile(r"\d")
 # Up to eight characters between the digits: room for a bank code in the middle of an IBAN.
 _STRETCH = re.compile(r"\d(?:[^\d]{0,8}+\d)*+")
 _MRN = re.compile(
@@ -129,13 +130,27 @@ def _candidates(text: str, wanted: set[str], *, pci_mode: bool) -> Iterator[tupl
             yield "EMAIL_ADDRESS", match.start(), match.end()
     if ":" in text and "IP_ADDRESS" in wanted:
         yield from _ipv6(text)
+    if _DIGIT.search(text) is not None:
+        yield from _with_numbers(text, wanted, pci_mode=pci_mode)
+
+
+def _with_numbers(text: str, wanted: set[str], *, pci_mode: bool) -> Iterator[tuple[str, int, int]]:
     stretches = _stretches(text)
-    if not stretches:
-        return
     lowered = text.lower()
     if len(lowered) != len(text):
         lowered = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
-    yield from _long_numbers(text, lowered, stretches, wanted, pci_mode=pci_mode)
+    yield from _long_numbers(text, stretches, wanted, pci_mode=pci_mode)
+    if SECURITY_CODE in wanted:
+        for start, end in find_security_codes(text, lowered):
+            yield SECURITY_CODE, start, end
+    if "MEDICAL_RECORD_NUMBER" in wanted and any(hint in lowered for hint in _MRN_HINTS):
+        for match in _MRN.finditer(text):
+            yield "MEDICAL_RECORD_NUMBER", match.start(1), match.end(1)
+    if stretches:
+        yield from _in_stretches(text, lowered, stretches, wanted)
+
+
+def _in_stretches(text: str, lowered: str, stretches: Stretches, wanted: set[str]) -> Iterator[tuple[str, int, int]]:
     yield from _with_context(text, lowered, stretches, wanted)
     if "IP_ADDRESS" in wanted:
         for match in _in(stretches, _IPV4, text):
@@ -149,13 +164,14 @@ def _candidates(text: str, wanted: set[str], *, pci_mode: bool) -> Iterator[tupl
 def _stretches(text: str) -> Stretches:
     """Where numbers of some length stand, with what surrounds them: the only places that the patterns are tried at.
 
-    Prose has few, and a pattern that is tried at every letter costs more than all the rest.
+    Prose has few, and a pattern that is tried at every letter costs more than all the rest. Nothing that is looked for
+    there has fewer than four digits.
     """
     size = len(text)
     found: Stretches = []
     for match in _STRETCH.finditer(text):
         start, end = match.span()
-        if end - start >= 4:
+        if end - start >= 4 and (end - start > 20 or sum(map(str.isdecimal, match[0])) >= 4):
             found.append((max(0, start - 8), min(size, end + 8)))
     return found
 
@@ -166,7 +182,7 @@ def _in(stretches: Stretches, pattern: re.Pattern[str], text: str) -> Iterator[r
 
 
 def _long_numbers(
-    text: str, lowered: str, stretches: Stretches, wanted: set[str], *, pci_mode: bool
+    text: str, stretches: Stretches, wanted: set[str], *, pci_mode: bool
 ) -> Iterator[tuple[str, int, int]]:
     if "IBAN_CODE" in wanted:
         for match in _in(stretches, _IBAN, text):
@@ -176,9 +192,6 @@ def _long_numbers(
     if "CREDIT_CARD" in wanted:
         for start, end in find_cards(text, stretches, pci_mode=pci_mode):
             yield "CREDIT_CARD", start, end
-    if SECURITY_CODE in wanted:
-        for start, end in find_security_codes(text, lowered):
-            yield SECURITY_CODE, start, end
 
 
 def _with_context(text: str, lowered: str, stretches: Stretches, wanted: set[str]) -> Iterator[tuple[str, int, int]]:
@@ -188,9 +201,6 @@ def _with_context(text: str, lowered: str, stretches: Stretches, wanted: set[str
         if "ssn" in lowered or "social security" in lowered:
             for match in _SSN_SAID.finditer(text):
                 yield "US_SSN", match.start(1), match.end(1)
-    if "MEDICAL_RECORD_NUMBER" in wanted and any(hint in lowered for hint in _MRN_HINTS):
-        for match in _MRN.finditer(text):
-            yield "MEDICAL_RECORD_NUMBER", match.start(1), match.end(1)
     if "DATE_OF_BIRTH" in wanted and any(hint in lowered for hint in _BORN_HINTS):
         for match in _BORN.finditer(text):
             yield "DATE_OF_BIRTH", match.start(1), match.end(1)
@@ -219,6 +229,8 @@ def _iban_end(found: str) -> int:
 def _ipv6(text: str) -> Iterator[tuple[str, int, int]]:
     done = 0
     for match in _IPV6.finditer(text):
+        if match[0].count(":") < 2:
+            continue
         head = _IPV6_HEAD.search(text, max(done, match.start() - 6), match.start())
         if head is None:
             continue

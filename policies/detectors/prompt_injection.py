@@ -26,13 +26,15 @@ from policies.detectors.injection_phrases import (
     Family,
 )
 from policies.detectors.payloads import Oddities, hidden, respelled
-from policies.normalising import normalise, origins
+from policies.detectors.words import distinct, folded
+from policies.normalising import origins
 
 VERSION = "prompt-injection/2"
 THRESHOLD = 0.5
 
 _HINT_NAMES = frozenset(("other_language", *(family.name for family in HINTS)))
-_WORDS = re.compile(r"[^\W_]+")
+_ENGLISH = (*FAMILIES, *HINTS)
+_TELLING = FOREIGN.union(LATIN_HINTS, *(family.words for family in _ENGLISH))
 _OTHER_LETTERS = re.compile("[\u0400-\u0fff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 _DEEPEST = 2
 _HIDDEN = 0.3
@@ -80,17 +82,14 @@ def screen(path: str, text: str) -> Screening:
 
 def _hits(text: str, depth: int) -> Iterator[tuple[str, float, int, int]]:
     """(family, weight, start, end) in the normalised text; the start is negative for what stands in no one place."""
-    looked_at = normalise(text).lower()
-    if not looked_at.isascii():
-        # RE2 reads UTF-8, in which a lone surrogate has no form.
-        looked_at = looked_at.encode("utf-8", "replace").decode()
-    words = set(_WORDS.findall(looked_at))
+    looked_at = folded(text)
+    words = distinct(looked_at)
     yield from _said(looked_at, words)
     if depth >= _DEEPEST:
         return
     odd = Oddities.of(words)
     for way, said in respelled(looked_at, odd):
-        for family, weight, _, _ in _said(said, set(_WORDS.findall(said))):
+        for family, weight, _, _ in _said(said, distinct(said)):
             yield f"{way}:{family}", max(weight, 0.6), -1, -1
     for way, _, _, said in hidden(text, odd):
         inner = list(_hits(said, depth + 1))
@@ -98,12 +97,14 @@ def _hits(text: str, depth: int) -> Iterator[tuple[str, float, int, int]]:
 
 
 def _said(text: str, words: set[str]) -> Iterator[tuple[str, float, int, int]]:
-    for family in (*FAMILIES, *HINTS):
-        if not words.isdisjoint(family.words):
-            yield from _first(family, text)
-    if len(words & FOREIGN) >= 2 or (not text.isascii() and _OTHER_LETTERS.search(text)):
+    telling = words & _TELLING
+    if telling:
+        for family in _ENGLISH:
+            if not telling.isdisjoint(family.words):
+                yield from _first(family, text)
+    if len(telling & FOREIGN) >= 2 or (not text.isascii() and _OTHER_LETTERS.search(text)):
         yield "other_language", 0.2, -1, -1
-    if not words.isdisjoint(LATIN_HINTS):
+    if not telling.isdisjoint(LATIN_HINTS):
         for family in OTHER_LATIN:
             yield from _first(family, text)
     if not text.isascii() and _OTHER_LETTERS.search(text):

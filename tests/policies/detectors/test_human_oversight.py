@@ -12,6 +12,38 @@ from hypothesis import strategies as st
 from policies.detectors.described import described
 from policies.detectors.human_oversight import CATEGORIES, judge
 
+DECISIONS = [
+    ("legal_opinions", "Can they evict me?", "Your landlord cannot evict you without a court order."),
+    ("legal_opinions", "memo", "We conclude that the company is liable for negligence and would lose in court."),
+    ("medical_decisions", "I have a sore throat and fever", "You should take amoxicillin 500 mg twice daily."),
+    (
+        "medical_decisions",
+        "",
+        "Stop taking the warfarin two days before your surgery, your doctor will restart it.",
+    ),
+    ("hiring_actions", "screen", '{"candidate": "B. Ortiz", "decision": "reject", "reason": "no experience"}'),
+    ("hiring_actions", "| name | verdict |", "| candidate | recommendation |\n|---|---|\n| Ortiz | no hire |"),
+    (
+        "financial_advice",
+        "Should I invest my savings?",
+        "You should put 60% into an index fund and sell the bonds.",
+    ),
+    ("high_risk_transactions", "go on", "I transferred $12,500 to the beneficiary's account."),
+]
+KNOWLEDGE = [
+    ("What is an ETF?", "An exchange-traded fund holds a basket of assets and trades like a stock."),
+    (
+        "Explain the Fourth Amendment",
+        "It protects people from unreasonable searches; warrants need probable cause.",
+    ),
+    ("What are the symptoms of asthma?", "Wheezing, cough and a tight chest are common symptoms of the disease."),
+    ("What is structured interviewing?", "Each candidate is asked the same questions, scored on a rubric."),
+    ("How does a wire transfer work?", "A bank sends a message and the receiving bank credits the recipient."),
+    ("Write a poem about a judge", "The gavel falls, the court is still."),
+    ("Fix my loop", "You should use range(len(items)) and stop the loop with break."),
+]
+SAID = [text for row in (*DECISIONS, *KNOWLEDGE) for text in row[-2:]]
+
 
 def held(request: str, answer: str) -> set[str]:
     return {score.category for score in judge(request, answer, CATEGORIES) if score.score >= 0.5}
@@ -19,24 +51,7 @@ def held(request: str, answer: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("category", "request_text", "answer"),
-    [
-        ("legal_opinions", "Can they evict me?", "Your landlord cannot evict you without a court order."),
-        ("legal_opinions", "memo", "We conclude that the company is liable for negligence and would lose in court."),
-        ("medical_decisions", "I have a sore throat and fever", "You should take amoxicillin 500 mg twice daily."),
-        (
-            "medical_decisions",
-            "",
-            "Stop taking the warfarin two days before your surgery, your doctor will restart it.",
-        ),
-        ("hiring_actions", "screen", '{"candidate": "B. Ortiz", "decision": "reject", "reason": "no experience"}'),
-        ("hiring_actions", "| name | verdict |", "| candidate | recommendation |\n|---|---|\n| Ortiz | no hire |"),
-        (
-            "financial_advice",
-            "Should I invest my savings?",
-            "You should put 60% into an index fund and sell the bonds.",
-        ),
-        ("high_risk_transactions", "go on", "I transferred $12,500 to the beneficiary's account."),
-    ],
+    DECISIONS,
 )
 def test_a_decision_is_held(category: str, request_text: str, answer: str) -> None:
     assert category in held(request_text, answer)
@@ -44,18 +59,7 @@ def test_a_decision_is_held(category: str, request_text: str, answer: str) -> No
 
 @pytest.mark.parametrize(
     ("request_text", "answer"),
-    [
-        ("What is an ETF?", "An exchange-traded fund holds a basket of assets and trades like a stock."),
-        (
-            "Explain the Fourth Amendment",
-            "It protects people from unreasonable searches; warrants need probable cause.",
-        ),
-        ("What are the symptoms of asthma?", "Wheezing, cough and a tight chest are common symptoms of the disease."),
-        ("What is structured interviewing?", "Each candidate is asked the same questions, scored on a rubric."),
-        ("How does a wire transfer work?", "A bank sends a message and the receiving bank credits the recipient."),
-        ("Write a poem about a judge", "The gavel falls, the court is still."),
-        ("Fix my loop", "You should use range(len(items)) and stop the loop with break."),
-    ],
+    KNOWLEDGE,
 )
 def test_knowledge_is_not(request_text: str, answer: str) -> None:
     assert held(request_text, answer) == set()
@@ -66,6 +70,14 @@ def test_every_layer_is_told_and_spans_point_into_the_original_text() -> None:
     [score] = judge("I have diabetes", answer, ("medical_decisions",), "/a")
     assert score.layers.keys() >= {"subject", "topic", "directed", "phrases", "address", "own", "asks"}
     assert any("stop" in answer[span.start : span.end].lower() for span in score.spans if span.path == "/a")
+
+
+@pytest.mark.parametrize("least", [0.05, 0.5, 0.9])
+@given(st.sampled_from(SAID), st.sampled_from(SAID))
+def test_no_score_that_counts_is_left_out(least: float, request_text: str, answer: str) -> None:
+    counted = judge(request_text, answer, CATEGORIES, least=least)
+    everything = judge(request_text, answer, CATEGORIES)
+    assert [score for score in counted if score.score >= least] == [s for s in everything if s.score >= least]
 
 
 def test_categories_of_ones_own_are_found_by_phrase_example_and_words() -> None:

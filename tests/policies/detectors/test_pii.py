@@ -64,6 +64,10 @@ def test_pci_mode_reads_the_digits_of_any_script(zero: str) -> None:
     assert text[: span.start] + text[span.end :] == ""
 
 
+def test_pci_mode_finds_a_security_code_that_comes_in_a_message_of_its_own() -> None:
+    assert found("and the cvv is 123", STRICT) == {"CARD_SECURITY_CODE": "123"}
+
+
 def test_pci_mode_finds_a_card_among_other_numbers_and_its_security_code() -> None:
     text = "id 987654 4111111111111111 12/27 cvv: 123"
     assert found(text, STRICT) == {"CREDIT_CARD": "4111111111111111", "CARD_SECURITY_CODE": "123"}

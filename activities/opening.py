@@ -22,6 +22,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from escalations.approvals import decision_terms
 from escalations.case import EDITION, Opening
 from escalations.facts import Facts
 from escalations.routing import Choice, Preset, choose
@@ -194,7 +195,7 @@ class Opener:
             request_digest=request_digest,
             route=choice.route,
             sla=await self._terms(event.tenant, version, facts, now),
-            decisions=settings.decisions.terms(),
+            decisions=decision_terms(settings, facts, choice.route.name, directory),
             consumer=event.consumer,
             consumer_team=event.team,
             consumer_group=event.consumer_group,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
@@ -18,10 +18,11 @@ from api.services import Services
 from escalations.case import End
 from escalations.commands import Role
 from escalations.completion import texts
+from escalations.decisions import Resolution
 from escalations.errors import Invalid, NotFound
 from escalations.views import View
 from policies.requests import request_texts
-from store.contents import ANSWER, FINDING, REQUEST
+from store.contents import ANSWER, FINDING, REQUEST, released_field
 from store.escalations import TimelineEntry, earlier_of, sees, timeline
 from store.events import event_row, find_event
 from store.holds import find_hold
@@ -133,6 +134,7 @@ async def _with_context(using: Services, caller: Principal, view: View) -> Escal
         "request": request,
         "held_answer": answer,
         "asked": [{"path": path, "text": text} for path, text in request_texts(request or {})],
+        "proposed_answer": await _proposed_answer(using, view),
         "texts": [{"path": path, "text": text} for path, text in texts(answer or {})],
         "metadata": (request or {}).get("metadata"),
         "policy_match": {
@@ -162,6 +164,17 @@ async def _with_context(using: Services, caller: Principal, view: View) -> Escal
         "event": event_row(event) if event else None,
     }
     return shown
+
+
+async def _proposed_answer(using: Services, view: View) -> Any:
+    """What would leave by the proposed decision, where that is not the held answer itself."""
+    proposal = view.proposal
+    if proposal is None or proposal.decision.resolution is not Resolution.REDACT_AND_ALLOW:
+        return None
+    field = released_field(str(proposal.decision.released_digest))
+    async with using.database.read() as connection:
+        found = await using.contents.read(connection, view.tenant, view.escalation_id, field)
+    return orjson.loads(found[field]) if field in found else None
 
 
 async def _may_receive(using: Services, caller: Principal, at: Desk, escalation_id: str) -> None:

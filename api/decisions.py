@@ -13,18 +13,22 @@ from api.desk import AtDesk, Desk, Keep, Order
 from api.presentation import present
 from api.records import note_read
 from api.schemas import (
+    ApproveBody,
     AssignBody,
     CommentBody,
     EscalateBody,
     Escalation,
     ExtendBody,
+    ObjectBody,
     ResolveBody,
     SeverityBody,
     WaitBody,
 )
 from api.services import Services
 from escalations.commands import (
+    REVIEWERS,
     Actor,
+    Approve,
     Assign,
     Claim,
     Command,
@@ -32,6 +36,7 @@ from escalations.commands import (
     EscalateFurther,
     Extend,
     FollowUp,
+    Object,
     Resolve,
     Resume,
     SetSeverity,
@@ -46,7 +51,6 @@ from escalations.errors import Invalid, InvalidRedaction, NoNextLevel
 from escalations.redaction import redact
 from escalations.routes import Chooser, Route
 from escalations.routing import choose_next, destination
-from escalations.step import REVIEWERS
 from escalations.views import View, facts_of
 from policies.detectors.pii import redactions_for
 from store.contents import ANSWER, released_field
@@ -199,6 +203,34 @@ async def resolve(
 
     payload = body.model_dump_json().encode()
     return await _carry_out(using, at, caller, escalation_id, Order("resolve", payload, key, make), note=body.note)
+
+
+@router.post("/{escalation_id}/approve", response_model=Escalation, summary="Confirm what another proposed")
+async def approve(
+    caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: ApproveBody | None = None, key: Key = None
+) -> Escalation:
+    asked = body or ApproveBody()
+    at.check_role(caller, "approve")
+    proposal = (await at.seen_by(scope_of(caller), escalation_id)).proposal
+    number = asked.proposal if asked.proposal is not None else proposal.seq if proposal else None
+
+    def make(actor: Actor, keep: Keep, _key: DataKey, view: View) -> Command:
+        digest = asked.content_digest or view.content_digest
+        return Approve(actor, number, digest, keep(asked.note) if asked.note else None)
+
+    payload = asked.model_dump_json().encode()
+    return await _carry_out(using, at, caller, escalation_id, Order("approve", payload, key, make))
+
+
+@router.post("/{escalation_id}/object", response_model=Escalation, summary="Take a proposed decision off the table")
+async def object_to(
+    caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: ObjectBody, key: Key = None
+) -> Escalation:
+    def make(actor: Actor, keep: Keep, *_: Any) -> Command:
+        return Object(actor, keep(body.note), body.proposal)
+
+    payload = body.model_dump_json().encode()
+    return await _carry_out(using, at, caller, escalation_id, Order("object", payload, key, make))
 
 
 async def _carry_out(

@@ -28,10 +28,17 @@ from api.authentication import scope_of
 from api.problems import Problem, unknown_outcome
 from api.refusals import RefusalLog
 from api.services import Services
-from escalations.commands import Actor, Command
+from escalations.commands import REVIEWERS, Actor, Command
 from escalations.errors import EscalationError, KeyReused, NotAllowed, NotFound
-from escalations.standing import check_apart, check_free, check_held, check_open, standing_of_view
-from escalations.step import REVIEWERS
+from escalations.standing import (
+    check_apart,
+    check_free,
+    check_held,
+    check_may_hold,
+    check_open,
+    check_proposed,
+    standing_of_view,
+)
 from escalations.views import View
 from store.contents import text_field
 from store.escalations import Scope, find_view, find_view_and_key
@@ -193,6 +200,9 @@ def _refuse_early(view: View, actor: Actor, operation: str) -> None:
     check_apart(standing, actor, operation)
     if operation == "claim":
         check_free(standing, actor)
+        check_may_hold(standing, actor.login)
+    elif operation in ("approve", "object"):
+        check_proposed(standing, actor, None)
     elif operation in _HOLDERS:
         check_held(standing, actor)
     elif operation in _HOLDERS_OR_LEADS:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.schemas import Escalation, HistoryEntry, RouteJson
+from api.schemas import Escalation, HistoryEntry, ProposalJson, RouteJson
 from api.services import Services
 from escalations.views import View
 from store.contents import text_field
@@ -60,17 +60,43 @@ def present(view: View, services: Services, note: str | None = None) -> Escalati
         ended_at=view.ended_at,
         resolution=view.resolution,
         category=view.category,
-        note=note,
+        note=note if view.proposal is None else None,
         reviewer=view.reviewer,
         resolution_time_seconds=view.resolution_time_seconds,
+        required_approvals=view.required_approvals,
+        proposal=_proposal(view, note),
+        approvers=None if view.approvers is None else list(view.approvers),
+        approved_by=list(view.approved_by),
     )
 
 
-async def note_of(connection: AsyncConnection, services: Services, view: View) -> str | None:
-    """The resolution's note, None where there is none or its content was erased."""
-    if view.note_digest is None:
+def _proposal(view: View, note: str | None) -> ProposalJson | None:
+    if view.proposal is None:
         return None
-    field = text_field(view.note_digest)
+    decision = view.proposal.decision
+    return ProposalJson(
+        number=view.proposal.seq,
+        resolution=decision.resolution.value,
+        category=decision.category,
+        reviewer=decision.reviewer,
+        at=decision.at,
+        redactions=decision.redactions,
+        approved_by=list(decision.approved_by),
+        missing=view.required_approvals - len(view.proposal.people),
+        note=note,
+    )
+
+
+def note_digest_of(view: View) -> str | None:
+    return view.note_digest if view.proposal is None else view.proposal.decision.note_digest
+
+
+async def note_of(connection: AsyncConnection, services: Services, view: View) -> str | None:
+    """The note of the decision, or of the proposed one; None where there is none or its content was erased."""
+    digest = note_digest_of(view)
+    if digest is None:
+        return None
+    field = text_field(digest)
     try:
         found = await services.contents.read(connection, view.tenant, view.escalation_id, field)
     except VaultError:

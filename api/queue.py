@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query
 
 from activities.opening import Proposal, new_id
 from api.authentication import READERS, Key, Using, only, scope_of
-from api.presentation import note_of, present
+from api.presentation import note_digest_of, note_of, present
 from api.problems import Problem
 from api.records import note_read
 from api.schemas import CreateBody, Escalation, EscalationPage
@@ -58,7 +58,7 @@ async def list_escalations(
     )
     async with using.database.read() as connection:
         views, following = await list_views(connection, scope_of(caller), wanted)
-        notes = {view.escalation_id: await note_of(connection, using, view) for view in views if view.note_digest}
+        notes = {view.escalation_id: await note_of(connection, using, view) for view in views if note_digest_of(view)}
     if notes:
         await note_read(using, caller, None, "notes", escalations=sorted(notes))
     shown = [present(view, using, notes.get(view.escalation_id)) for view in views]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from escalations.commands import Role
 from escalations.decisions import FollowUpKind, Resolution, parse_resolution
@@ -94,6 +94,23 @@ class ResolveBody(Body):
             raise ValueError(refusal.message) from None
 
 
+class ApproveBody(Body):
+    """`proposal`, when given, must be the number of the proposal that stands, `content_digest` that of the case."""
+
+    proposal: int | None = None
+    content_digest: str | None = None
+    note: Text | None = None
+
+
+class ObjectBody(Body):
+    """`reason` is another word for note: why the proposed decision should not stand."""
+
+    note: Annotated[
+        str, Field(min_length=1, max_length=10_000, validation_alias=AliasChoices("note", "reason"), examples=["Wrong"])
+    ]
+    proposal: int | None = None
+
+
 class EscalateBody(Body):
     """`to`: `team:NAME`, a login or an e-mail address; without it, the next level of the route."""
 
@@ -172,6 +189,20 @@ class RouteJson(BaseModel):
     channel: str
 
 
+class ProposalJson(BaseModel):
+    """A decision that waits until `missing` more people have confirmed it. `number` binds an approval to it."""
+
+    number: int
+    resolution: Literal["allow", "block", "redact_and_allow"]
+    category: str
+    reviewer: str
+    at: datetime
+    redactions: int
+    approved_by: list[str]
+    missing: int
+    note: str | None = None
+
+
 class Escalation(BaseModel):
     """One escalation, as every surface shows it. `note` is joined from the vault for those who may read it."""
 
@@ -217,6 +248,10 @@ class Escalation(BaseModel):
     note: str | None
     reviewer: str | None
     resolution_time_seconds: int | None
+    required_approvals: int = 1
+    proposal: ProposalJson | None = None
+    approvers: list[str] | None = None
+    approved_by: list[str] = Field(default_factory=list)
     context: dict[str, Any] | None = None
 
 

@@ -129,7 +129,39 @@ def resolve(
         body["redactions"] = [_redaction(text) for text in redact]
     if follow_up:
         body["follow_ups"] = [_follow_up(text) for text in follow_up]
-    _act(client, found, "resolve", body, "resolved escalation {id}", json)
+    told = "resolved escalation {id}" if seen["required_approvals"] == 1 else "decided escalation {id}"
+    _act(client, found, "resolve", body, told, json)
+
+
+@app.command()
+def approve(
+    id: Id = None,
+    id_flag: IdFlag = None,
+    note: Annotated[str | None, typer.Option("--note", "--reason", help="Why; kept in the audit log.")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Confirm the decision that another proposed. It counts once enough people agree."""
+    found = the_id(id, id_flag)
+    client = connect(profile)
+    seen = client.get(f"/v1/escalations/{found}")
+    body = {"content_digest": seen["content_digest"], **({"note": note} if note else {})}
+    if seen["proposal"]:
+        body["proposal"] = seen["proposal"]["number"]
+    _act(client, found, "approve", body, "approved escalation {id}", json)
+
+
+@app.command("object")
+def object_to(
+    note: Annotated[str, typer.Option("--note", "--reason", help="Why it should not stand.")],
+    id: Id = None,
+    id_flag: IdFlag = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Take a proposed decision off the table: another's, or your own. The case waits for a new one."""
+    found = the_id(id, id_flag)
+    _act(connect(profile), found, "object", {"note": note}, "objected; escalation {id} waits for a new decision", json)
 
 
 @app.command()
@@ -296,6 +328,9 @@ def _act(client: Client, id: str, verb: str, body: dict[str, Any], told: str, as
         show_json(done)
         return
     show_line(told.format(**{**done, "id": id, "route": done["route"]["destination"]}))
+    if (proposal := done.get("proposal")) and verb in ("resolve", "approve"):
+        more = f"{proposal['missing']} more must confirm it: kt escalation approve {id}"
+        show_line(f"{proposal['resolution']} is proposed by {proposal['reviewer']}; {more}")
 
 
 def _row(item: dict[str, Any]) -> tuple[Any, ...]:

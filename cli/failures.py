@@ -16,9 +16,17 @@ class Failure(Exception):
     """What went wrong, in one sentence; `hint` says what to do where the sentence does not."""
 
     def __init__(
-        self, message: str, exit_code: int = ERROR, *, code: str = "error", hint: str = "", request_id: str = ""
+        self,
+        message: str,
+        exit_code: int = ERROR,
+        *,
+        code: str = "error",
+        hint: str = "",
+        request_id: str = "",
+        field: str = "",
     ) -> None:
         super().__init__(message)
+        self.field = field
         self.message, self.exit_code, self.code, self.hint, self.request_id = message, exit_code, code, hint, request_id
 
     def as_json(self) -> dict[str, Any]:
@@ -35,4 +43,5 @@ def from_problem(status: int, problem: dict[str, Any]) -> Failure:
         exit_code,
         code=code,
         request_id=str(problem.get("request_id") or ""),
+        field=str(problem.get("field") or ""),
     )

@@ -40,14 +40,23 @@ def apply(
     json: Json = False,
 ) -> None:
     """Replace the settings. Cases that are open keep the ones they were opened under."""
-    from policies.loading import BadConfig, load_escalation_settings
+    from escalations.settings import EscalationSettings
+    from policies.loading import BadConfig, read, validate
 
     try:
-        settings = load_escalation_settings(file)
+        document = read(file)
+        settings = validate(document, EscalationSettings)
     except BadConfig as fault:
         raise Failure(str(fault), ERROR, code="invalid") from None
     body = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
-    done = connect(profile).put("/v1/settings", body)
+    try:
+        done = connect(profile).put("/v1/settings", body)
+    except Failure as refused:
+        if refused.field:
+            trail = tuple(int(part) if part.isdigit() else part for part in refused.field.split("."))
+            line, column = document.place(trail)
+            refused.message = f"{file}:{line}:{column}: {refused.message}"
+        raise
     if json:
         show_json(done)
     else:

@@ -13,7 +13,7 @@ from escalations.commands import Actor, Recompute, Resume, Role, SetSeverity, Wa
 from escalations.durations import format_duration
 from escalations.errors import CannotPause, Invalid, NotAllowed, NotPaused
 from escalations.events import EventType
-from escalations.moves import Moved, emit, resume, shift_limit
+from escalations.moves import Moved, emit, resume, shift_limit, with_approvals
 from escalations.severity import Severity
 from escalations.sla import SlaState, SlaTerms
 from escalations.standing import check_held, standing_of
@@ -88,7 +88,7 @@ def _set_severity(case: Case, command: SetSeverity, now: datetime) -> Moved:
     if wanted is before:
         return case, ()
     terms = _for_severity(case, wanted, later=command.later)
-    case = replace(case, severity_now=wanted)
+    case = with_approvals(replace(case, severity_now=wanted))
     if not _too_late(case, now):
         case = _held_to(case, terms, now)
     return _amended(

@@ -30,14 +30,25 @@ class End(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalTerms:
+    """How many different people a decision takes at a severity, and who may confirm it (None: any reviewer)."""
+
+    severity: Severity
+    required: int
+    approvers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionTerms:
     """What a decision must bring, fixed at opening.
 
     From `note_required_from` on (None: never) a decision needs a category of the list and a note of three words.
+    A severity that is not in `approvals` needs one person.
     """
 
     categories: tuple[str, ...]
     note_required_from: Severity | None = None
+    approvals: tuple[ApprovalTerms, ...] = ()
 
 
 EDITION = 1
@@ -109,6 +120,20 @@ class Decision:
     note_digest: str | None
     redactions: int = 0
     follow_ups: tuple[FollowUp, ...] = ()
+    approved_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A decision that others have to confirm. `seq` is the number of the event that made it."""
+
+    seq: int
+    decision: Decision
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who stands behind it so far."""
+        return (self.decision.reviewer, *self.decision.approved_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +150,8 @@ class Case:
 
     `sla` and `severity_now` are set once they differ from what the case was opened with, `retargeted_at` is when they
     last did. While the case is `paused`, the last of its `pauses` ends when it is planned to. `reminded` counts the
-    reminders that are behind it.
+    reminders that are behind it. A decision takes `required_approvals` people, the further ones of `approvers` (None:
+    any reviewer) and none of those who are `apart`: they have proposed a decision or handed the case on.
     """
 
     opening: Opening
@@ -153,6 +179,9 @@ class Case:
     claim_overdue_at: datetime | None = None
     paused: bool = False
     retargeted_at: datetime | None = None
+    approvers: tuple[str, ...] | None = None
+    proposal: Proposal | None = None
+    apart: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:

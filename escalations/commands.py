@@ -25,6 +25,9 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+REVIEWERS = frozenset({Role.REVIEWER, Role.SENIOR, Role.ADMIN})
+
+
 class ActorKind(StrEnum):
     USER = "user"
     CONSUMER = "consumer"
@@ -98,6 +101,30 @@ class Resolve:
     content_digest: str | None = None
     claim_epoch: int | None = None
     operation: Literal["resolve"] = "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Confirm what another proposed. `proposal` is the number of its event, which binds the word to that very one.
+
+    None as `proposal` or `content_digest` where the caller has not seen it.
+    """
+
+    actor: Actor
+    proposal: int | None = None
+    content_digest: str | None = None
+    note_digest: str | None = None
+    operation: Literal["approve"] = "approve"
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Take a proposal off the table: another's, or one's own. The case waits for a new decision."""
+
+    actor: Actor
+    note_digest: str
+    proposal: int | None = None
+    operation: Literal["object"] = "object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +222,8 @@ Command = (
     Claim
     | Unclaim
     | Resolve
+    | Approve
+    | Object
     | EscalateFurther
     | Assign
     | Extend

@@ -10,10 +10,14 @@
     │   ├── StaleContent        the decision quotes another content than the one that is held
     │   ├── StaleClaim          the decision was made under an earlier claim
     │   ├── NoNextLevel         there is no further level to escalate to
+    │   ├── AlreadyProposed     a decision waits to be confirmed
+    │   ├── NothingProposed     there is no decision to confirm or to object to
+    │   ├── StaleProposal       another decision is proposed than the one that is meant
     │   ├── CannotPause         the clock of this case cannot be stopped, or no longer
     │   └── NotPaused           its clock runs
     ├── NotAllowed              this person may never do this (HTTP 403, exit 1)
-    │   └── ConflictOfInterest  the case is about their own request
+    │   ├── ConflictOfInterest  the case is about their own request
+    │   └── NotIndependent      they proposed the decision or handed the case on: another has to confirm
     ├── Invalid                 the command itself is wrong (HTTP 422, exit 2)
     │   ├── NoteRequired
     │   ├── CategoryRequired
@@ -78,6 +82,18 @@ class NoNextLevel(Refused):
     code = "no_next_level"
 
 
+class AlreadyProposed(Refused):
+    code = "already_proposed"
+
+
+class NothingProposed(Refused):
+    code = "nothing_proposed"
+
+
+class StaleProposal(Refused):
+    code = "stale_proposal"
+
+
 class CannotPause(Refused):
     code = "cannot_pause"
 
@@ -92,6 +108,10 @@ class NotAllowed(EscalationError):
 
 class ConflictOfInterest(NotAllowed):
     code = "conflict_of_interest"
+
+
+class NotIndependent(NotAllowed):
+    code = "not_independent"
 
 
 class Invalid(EscalationError):

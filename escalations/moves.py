@@ -100,8 +100,27 @@ def resume(case: Case, now: datetime, actor: Actor) -> Moved:
     return emit(case, EventType.RESUMED, now, actor, due_at=case.due_at.isoformat())
 
 
+def going_on(case: Case, actor: Actor, now: datetime) -> Moved:
+    """Whoever works on a case does not wait for anybody."""
+    return resume(case, now, actor) if case.paused else (case, ())
+
+
+def set_apart(case: Case, actor: Actor) -> Case:
+    """They had their say about this case: another has to confirm what is decided."""
+    return case if actor.login in case.apart else replace(case, apart=(*case.apart, actor.login))
+
+
+def with_approvals(case: Case) -> Case:
+    """As many people as its severity takes. A case that once took more of them stays so: none is let off by being
+    called less severe."""
+    terms = next((one for one in case.opening.decisions.approvals if one.severity is case.severity), None)
+    if terms is None or terms.required <= case.required_approvals:
+        return case
+    return replace(case, required_approvals=terms.required, approvers=terms.approvers)
+
+
 def close(case: Case, end: End, now: datetime) -> Case:
     """The last change. Nothing moves a closed case."""
     case = unpause(case, now)
     status = Status.RESOLVED if end is End.RESOLVED else Status.EXPIRED
-    return replace(case, status=status, end=end, ended_at=now, hold=None, wanted_route=None)
+    return replace(case, status=status, end=end, ended_at=now, hold=None, wanted_route=None, proposal=None)

@@ -18,8 +18,8 @@ One document in the seeds' form, with each part optional:
       legal-hook: {type: webhook, url: "https://…", secret_key_ref: {env: LEGAL_HOOK_SECRET}}
     decisions: {require_note_from: critical, categories: [false_positive, true_positive, policy_gap, other]}
 
-More of `sla` is in `sla_settings`, the channels are in `channels`; `calendars`, `schedules` and `assignment` are those
-of `operations_settings`.
+More of `sla` is in `sla_settings`, of `decisions` in `decision_settings`, the channels are in `channels`; `calendars`,
+`schedules` and `assignment` are those of `operations_settings`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from escalations.case import DecisionTerms
 from escalations.channels import Channel
-from escalations.decisions import DEFAULT_CATEGORIES
+from escalations.decision_settings import DecisionSettings
 from escalations.operations_settings import AssignmentSettings, Calendars, Schedules, read_weekdays
 from escalations.parts import Names, Part, Zone, one_or_many
 from escalations.severity import Severity
@@ -129,23 +128,6 @@ class RoutingSettings(Part):
                 raise ValueError(f"two rules are named {rule.name!r}; a name is how an explanation refers to a rule")
             seen.add(rule.name)
         return rules
-
-
-class DecisionSettings(Part):
-    """What a decision must bring. From `require_note_from` on, a category and a note of three words at least."""
-
-    categories: tuple[str, ...] = DEFAULT_CATEGORIES
-    require_note_from: Severity | None = None
-
-    @field_validator("categories")
-    @classmethod
-    def _has_other(cls, categories: tuple[str, ...]) -> tuple[str, ...]:
-        if "other" not in categories:
-            raise ValueError("the list must hold 'other', which is the default")
-        return categories
-
-    def terms(self) -> DecisionTerms:
-        return DecisionTerms(self.categories, self.require_note_from)
 
 
 class EscalationSettings(Part):

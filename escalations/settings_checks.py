@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from escalations.approvals import shortages
 from escalations.durations import format_duration
 from escalations.routing import Directory
 from escalations.settings import EscalationSettings
@@ -44,6 +45,9 @@ def contradictions(settings: EscalationSettings, directory: Directory, now: date
         for login in sorted(schedule.schedule(name).people):
             if directory.user(login) is None:
                 yield Contradiction(("schedules", name), f"there is no active user {login!r}; see `kt user list`")
+    for number, field, told in shortages(settings, directory):
+        parts = tuple(int(part) if part.isdigit() else part for part in field.split("."))
+        yield Contradiction(("decisions", "approvals", number, *parts), told)
 
 
 def _clocks(settings: EscalationSettings) -> Iterator[Contradiction]:

@@ -6,15 +6,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from escalations.case import Case, End, Status
+from escalations.case import Case, End, Proposal, Status
 from escalations.commands import Actor, ActorKind
 from escalations.errors import (
     AlreadyClaimed,
     AlreadyExpired,
     AlreadyResolved,
     ConflictOfInterest,
+    NotAllowed,
     NotClaimed,
+    NothingProposed,
     NotHolder,
+    NotIndependent,
+    StaleProposal,
 )
 from escalations.views import View
 
@@ -30,6 +34,9 @@ class Standing:
     holder: str | None
     since: datetime | None
     requester: str | None = None
+    proposal: Proposal | None = None
+    approvers: tuple[str, ...] | None = None
+    apart: tuple[str, ...] = ()
 
 
 def standing_of(case: Case) -> Standing:
@@ -42,12 +49,26 @@ def standing_of(case: Case) -> Standing:
         hold.login if hold else None,
         hold.since if hold else None,
         case.requester,
+        case.proposal,
+        case.approvers,
+        case.apart if case.required_approvals > 1 else (),
     )
 
 
 def standing_of_view(view: View) -> Standing:
     holder = view.assignee if view.status is Status.CLAIMED else None
-    return Standing(view.end, view.ended_at, view.resolution, view.reviewer, holder, view.claimed_at, view.requester)
+    return Standing(
+        view.end,
+        view.ended_at,
+        view.resolution,
+        view.reviewer,
+        holder,
+        view.claimed_at,
+        view.requester,
+        view.proposal,
+        view.approvers,
+        view.apart,
+    )
 
 
 def is_requester(standing: Standing, login: str | None) -> bool:
@@ -68,12 +89,52 @@ def check_apart(standing: Standing, actor: Actor, operation: str) -> None:
     )
 
 
-def check_no_gift(standing: Standing, login: str | None) -> None:
-    """Raises ConflictOfInterest when the case would become the requester's."""
+def check_may_hold(standing: Standing, login: str | None) -> None:
+    """Raises ConflictOfInterest when the case would become the requester's.
+
+    While a decision waits to be confirmed, only who may confirm it can hold the case: raises as check_independent.
+    """
     if is_requester(standing, login):
         raise ConflictOfInterest(
             f"{login} made the request that this escalation is about; give it to somebody else", assignee=login
         )
+    if standing.proposal is not None and login is not None:
+        check_independent(standing, login)
+
+
+def may_hold(standing: Standing, login: str | None) -> bool:
+    """Whether a route may give them the case."""
+    try:
+        check_may_hold(standing, login)
+    except NotAllowed:
+        return False
+    return True
+
+
+def check_independent(standing: Standing, login: str) -> None:
+    """Raises NotIndependent for who proposed a decision or handed the case on, NotAllowed for who is no approver."""
+    if login.lower() in (one.lower() for one in standing.apart):
+        raise NotIndependent(
+            f"{login} has proposed a decision of this escalation or handed it on, so somebody else has to confirm",
+            assignee=login,
+        )
+    if standing.approvers is not None and login not in standing.approvers:
+        who = ", ".join(standing.approvers) or "nobody who is left"
+        raise NotAllowed(f"{login} is not an approver of this escalation; it takes {who}", assignee=login)
+
+
+def check_proposed(standing: Standing, actor: Actor, number: int | None) -> Proposal:
+    """The proposal that is meant. Raises NothingProposed, StaleProposal, or NotHolder when another holds the case."""
+    proposal = standing.proposal
+    if proposal is None:
+        raise NothingProposed("no decision waits to be confirmed here; claim the escalation and resolve it")
+    if standing.holder is not None:
+        check_held(standing, actor)
+    if number is not None and number != proposal.seq:
+        raise StaleProposal(
+            "another decision is proposed now than the one that you saw; look at the case again", proposal=proposal.seq
+        )
+    return proposal
 
 
 def check_open(standing: Standing) -> None:

@@ -13,18 +13,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from escalations.amending import amend
-from escalations.case import Case, Decision, End, Opening, Status, WantedRoute
+from escalations.case import Case, End, Opening, Status, WantedRoute
 from escalations.clock import ring
 from escalations.commands import (
+    REVIEWERS,
     SYSTEM,
     Actor,
     ActorKind,
+    Approve,
     Assign,
     Claim,
     Command,
     Comment,
     EscalateFurther,
     Extend,
+    Object,
     Recompute,
     Resolve,
     Resume,
@@ -35,29 +38,21 @@ from escalations.commands import (
     WaitOnRequester,
     Withdraw,
 )
-from escalations.decisions import DEFAULT_CATEGORY, SHORTEST_NOTE, Resolution
+from escalations.deciding import decide
+from escalations.decisions import Resolution
 from escalations.durations import format_duration
-from escalations.errors import (
-    CategoryRequired,
-    EscalationError,
-    Invalid,
-    NotAllowed,
-    NoteRequired,
-    StaleClaim,
-    StaleContent,
-    UnknownCategory,
-)
+from escalations.errors import EscalationError, Invalid, NotAllowed
 from escalations.events import Event, EventType
-from escalations.moves import Moved, close, emit, free, reroute, resume, take
+from escalations.moves import Moved, close, emit, free, going_on, reroute, set_apart, take, with_approvals
 from escalations.routes import Leg, LegReason
 from escalations.sla import Alarm, SlaState
 from escalations.standing import (
     check_apart,
     check_free,
     check_held,
-    check_no_gift,
+    check_may_hold,
     check_open,
-    is_requester,
+    may_hold,
     standing_of,
 )
 
@@ -65,7 +60,6 @@ LONGEST_EXTENSION = timedelta(hours=24)
 MOST_REFUSALS = 100
 """Refused signals that a case writes down; more would let anybody with access to Temporal fill its history."""
 
-REVIEWERS = frozenset({Role.REVIEWER, Role.SENIOR, Role.ADMIN})
 _OPERATOR_MAY = (Claim, Unclaim, EscalateFurther)
 
 
@@ -82,7 +76,7 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         legs=(Leg(route, now, LegReason.OPENED),),
     )
     case, events = emit(
-        case,
+        with_approvals(case),
         EventType.OPENED,
         now,
         Actor(opening.consumer, ActorKind.CONSUMER),
@@ -101,7 +95,7 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         calendar=opening.sla.open_time.calendar if opening.sla.open_time else None,
         due_at=case.due_at.isoformat(),
     )
-    if route.user is None or is_requester(standing_of(case), route.user):
+    if route.user is None or not may_hold(standing_of(case), route.user):
         return case, events
     case, assigned = take(case, route.user, now, EventType.ASSIGNED, SYSTEM)
     return case, events + assigned
@@ -126,8 +120,8 @@ def step(case: Case, happening: Command | Alarm | Routed, now: datetime) -> Move
             return _claim(case, actor, now)
         case Unclaim(actor):
             return _unclaim(case, actor, now)
-        case Resolve():
-            return _resolve(case, happening, now)
+        case Resolve() | Approve() | Object():
+            return decide(case, happening, now)
         case EscalateFurther():
             return _escalate(case, happening, now)
         case Assign():
@@ -176,10 +170,12 @@ def _permit(case: Case, command: Command) -> None:
 
 
 def _claim(case: Case, actor: Actor, now: datetime) -> Moved:
-    check_free(standing_of(case), actor)
+    standing = standing_of(case)
+    check_free(standing, actor)
     if case.hold is not None:
         return case, ()
-    case, resumed = _going_on(case, actor, now)
+    check_may_hold(standing, actor.login)
+    case, resumed = going_on(case, actor, now)
     case, events = take(case, actor.login, now, EventType.CLAIMED, actor)
     return case, resumed + events
 
@@ -190,85 +186,12 @@ def _unclaim(case: Case, actor: Actor, now: datetime) -> Moved:
     return emit(free(case), EventType.UNCLAIMED, now, actor, assignee=holder)
 
 
-def _resolve(case: Case, command: Resolve, now: datetime) -> Moved:
-    check_held(standing_of(case), command.actor)
-    if command.claim_epoch is not None and command.claim_epoch != case.claim_epoch:
-        raise StaleClaim(
-            "this decision was made under an earlier claim; look at the case again and resolve it anew",
-            claim_epoch=case.claim_epoch,
-        )
-    if command.content_digest is not None and command.content_digest != case.opening.content_digest:
-        raise StaleContent("this decision quotes another content than the one that is held; look at the case again")
-    decision = Decision(
-        resolution=command.resolution,
-        category=_category(case, command),
-        reviewer=command.actor.login,
-        at=now,
-        content_digest=case.opening.content_digest,
-        released_digest=_released(case, command),
-        note_digest=command.note_digest,
-        redactions=command.redactions,
-        follow_ups=command.follow_ups,
-    )
-    case, resumed = _going_on(case, command.actor, now)
-    case = replace(close(case, End.RESOLVED, now), decision=decision)
-    case, events = emit(
-        case,
-        EventType.RESOLVED,
-        now,
-        command.actor,
-        action=decision.resolution.value,
-        category=decision.category,
-        reviewer=decision.reviewer,
-        note_digest=decision.note_digest,
-        content_digest=decision.content_digest,
-        released_digest=decision.released_digest,
-        redactions=decision.redactions,
-        follow_ups=",".join(f"{follow.kind.value}:{follow.digest}" for follow in decision.follow_ups) or None,
-        resolution_time_seconds=round((now - case.created_at).total_seconds()),
-        claim_epoch=case.claim_epoch,
-    )
-    return case, resumed + events
-
-
-def _category(case: Case, command: Resolve) -> str:
-    """The category, and with it a note, as the setting of this case's opening demands them."""
-    terms, severity = case.opening.decisions, case.severity
-    category = command.category or DEFAULT_CATEGORY
-    known = ", ".join(terms.categories)
-    if category not in terms.categories:
-        raise UnknownCategory(f"{category!r} is not a category; use one of {known}", field="category")
-    if terms.note_required_from is None or not severity.at_least(terms.note_required_from):
-        return category
-    if command.category is None:
-        raise CategoryRequired(f"a {severity.value} escalation needs a category: {known}", field="category")
-    if command.note_words < SHORTEST_NOTE:
-        raise NoteRequired(
-            f"a {severity.value} escalation needs a note of at least {SHORTEST_NOTE} words that explains the decision",
-            field="note",
-        )
-    return category
-
-
-def _released(case: Case, command: Resolve) -> str | None:
-    """The digest of what leaves: the held content itself, its redacted form, or nothing."""
-    match command.resolution:
-        case Resolution.BLOCK:
-            return None
-        case Resolution.ALLOW:
-            if command.released_digest != case.opening.content_digest:
-                raise StaleContent("an allow releases exactly what is held; use redact_and_allow to change it")
-        case Resolution.REDACT_AND_ALLOW:
-            if not command.redactions or command.released_digest in (None, case.opening.content_digest):
-                raise Invalid("redact_and_allow needs at least one redaction", field="redactions")
-    return command.released_digest
-
-
 def _escalate(case: Case, command: EscalateFurther, now: datetime) -> Moved:
     if case.hold is not None:
         check_held(standing_of(case), command.actor, leads_too=True)
+    case = set_apart(case, command.actor)
     if command.route is not None:
-        check_no_gift(standing_of(case), command.route.user)
+        check_may_hold(standing_of(case), command.route.user)
         kind = EventType.ESCALATED
         note = command.note_digest
         return reroute(case, command.route, LegReason.ESCALATED, now, command.actor, kind, note_digest=note)
@@ -288,7 +211,7 @@ def _assign(case: Case, command: Assign, now: datetime) -> Moved:
     actor = command.actor
     if not actor.leads:
         check_held(standing_of(case), actor)
-    check_no_gift(standing_of(case), command.assignee)
+    check_may_hold(standing_of(case), command.assignee)
     if case.hold and case.hold.login == command.assignee:
         return case, ()
     return take(case, command.assignee, now, EventType.ASSIGNED, actor, note_digest=command.note_digest)
@@ -311,14 +234,9 @@ def _comment(case: Case, command: Comment, now: datetime) -> Moved:
     actor = command.actor
     resumed: tuple[Event, ...] = ()
     if case.hold is not None and case.hold.login == actor.login:
-        case, resumed = _going_on(case, actor, now)
+        case, resumed = going_on(case, actor, now)
     case, events = emit(_renew(case, actor, now), EventType.COMMENTED, now, actor, text_digest=command.text_digest)
     return case, resumed + events
-
-
-def _going_on(case: Case, actor: Actor, now: datetime) -> Moved:
-    """Whoever works on a case does not wait for anybody."""
-    return resume(case, now, actor) if case.paused else (case, ())
 
 
 def _renew(case: Case, actor: Actor, now: datetime) -> Case:
@@ -333,7 +251,7 @@ def _routed(case: Case, routed: Routed, now: datetime) -> Moved:
     wanted = case.wanted_route
     if wanted is None or case.closed:
         return case, ()
-    if routed.route is not None and not is_requester(standing_of(case), routed.route.user):
+    if routed.route is not None and may_hold(standing_of(case), routed.route.user):
         return reroute(case, routed.route, wanted.reason, now, SYSTEM, EventType.REASSIGNED)
     case = replace(case, wanted_route=None)
     return emit(case, EventType.UNROUTED, now, SYSTEM, reason=wanted.reason.value, route=case.route.destination)

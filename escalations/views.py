@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from escalations.case import Case, End, Status
+from escalations.case import Case, End, Proposal, Status
 from escalations.facts import Facts
 from escalations.routes import Route
 from escalations.severity import Severity
@@ -20,7 +20,8 @@ class View:
     `version` grows with every event: a view with a higher one is newer. Times are UTC. `team` is the team whose
     queue it is in, None when it was routed to a person. `resolution_time_seconds` counts from creation.
     `paused_until` is set while its clock stands still; `open_time` is the calendar that it keeps, None for around the
-    clock. `requester` may have no part in the review.
+    clock. `requester` may have no part in the review. A decision takes `required_approvals` people; until they agree it
+    is the `proposal`, and then it was `approved_by` the further ones.
     """
 
     escalation_id: str
@@ -69,6 +70,11 @@ class View:
     claim_due_at: datetime | None = None
     open_time: OpenTime | None = None
     requester: str | None = None
+    required_approvals: int = 1
+    proposal: Proposal | None = None
+    approvers: tuple[str, ...] | None = None
+    apart: tuple[str, ...] = ()
+    approved_by: tuple[str, ...] = ()
 
 
 def facts_of(view: View) -> Facts:
@@ -138,4 +144,9 @@ def view_of(case: Case) -> View:
         claim_due_at=case.claim_due_at,
         open_time=case.terms.open_time,
         requester=case.requester,
+        required_approvals=case.required_approvals,
+        proposal=case.proposal,
+        approvers=case.approvers,
+        apart=case.apart if case.required_approvals > 1 else (),
+        approved_by=decision.approved_by if decision else (),
     )

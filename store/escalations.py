@@ -89,6 +89,7 @@ async def put_view(connection: AsyncConnection, view: View) -> bool:
         "sla_deadline": view.sla_deadline,
         "ended_at": view.ended_at,
         "resolution": view.resolution,
+        "readers": _readers(view),
         "view": _view.dump_python(view, mode="json"),
     }
     insert = insert_into(connection, escalations).values(row)
@@ -216,15 +217,33 @@ def sees(scope: Scope, view: View) -> bool:
     """Whether this scope may see this case: the same rule as the queries', for a view at hand."""
     if view.tenant != scope.tenant:
         return False
-    return scope.teams is None or view.team in scope.teams or scope.login in (view.assignee, view.route.user)
+    if scope.teams is None or view.team in scope.teams or scope.login in (view.assignee, view.route.user):
+        return True
+    return scope.login is not None and _reader(scope.login) in (_readers(view) or "")
 
 
 def _seen_by(scope: Scope) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [escalations.c.tenant == scope.tenant]
     if scope.teams is not None:
-        mine = escalations.c.team.in_(sorted(scope.teams))
-        conditions.append(or_(mine, escalations.c.assignee == scope.login, escalations.c.route_user == scope.login))
+        mine = [
+            escalations.c.team.in_(sorted(scope.teams)),
+            escalations.c.assignee == scope.login,
+            escalations.c.route_user == scope.login,
+        ]
+        if scope.login is not None:
+            mine.append(escalations.c.readers.contains(_reader(scope.login), autoescape=True))
+        conditions.append(or_(*mine))
     return conditions
+
+
+def _readers(view: View) -> str | None:
+    """Who sees a case beside its team: the named approvers while it needs them, then those who approved it."""
+    people = (view.approvers or ()) if view.proposal is not None else view.approved_by
+    return "".join(_reader(login) for login in people) or None
+
+
+def _reader(login: str) -> str:
+    return f" {login} "
 
 
 def _wanted(wanted: Filter) -> list[ColumnElement[bool]]:

@@ -184,6 +184,7 @@ escalations = Table(
     Column("sla_deadline", Instant, nullable=False),
     Column("ended_at", Instant),
     Column("resolution", String(40)),
+    Column("readers", Text),
     Column("view", JSON, nullable=False),
     PrimaryKeyConstraint("tenant", "escalation_id"),
     Index("escalations_queue", "tenant", "status", "team", "severity_rank", "created_at"),

@@ -63,6 +63,30 @@ class Handlers:
     def resolve_signal(self, message: Any = None) -> None:
         self._inbox.append(Signal("resolve", message))
 
+    @workflow.update(name="approve", description="Confirm the decision that another proposed")
+    def approve(self, instruction: Instruction) -> Outcome:
+        return self._update("approve", instruction)
+
+    @approve.validator
+    def _may_approve(self, instruction: Instruction) -> None:
+        self._validate("approve", instruction)
+
+    @workflow.signal(name="approve", description="Confirm a proposed decision, without an answer")
+    def approve_signal(self, message: Any = None) -> None:
+        self._inbox.append(Signal("approve", message))
+
+    @workflow.update(name="object", description="Take a proposed decision off the table")
+    def object_to(self, instruction: Instruction) -> Outcome:
+        return self._update("object", instruction)
+
+    @object_to.validator
+    def _may_object(self, instruction: Instruction) -> None:
+        self._validate("object", instruction)
+
+    @workflow.signal(name="object", description="Object to a proposed decision, without an answer")
+    def object_signal(self, message: Any = None) -> None:
+        self._inbox.append(Signal("object", message))
+
     @workflow.update(name="escalate_further", description="Hand it to the next level, a team or a person")
     def escalate_further(self, instruction: Instruction) -> Outcome:
         return self._update("escalate_further", instruction)

@@ -11,11 +11,13 @@ from pydantic import Field, TypeAdapter
 
 from escalations.case import Case, Opening
 from escalations.commands import (
+    Approve,
     Assign,
     Claim,
     Comment,
     EscalateFurther,
     Extend,
+    Object,
     Recompute,
     Resolve,
     Resume,
@@ -35,6 +37,8 @@ AnyCommand = Annotated[
     Claim
     | Unclaim
     | Resolve
+    | Approve
+    | Object
     | EscalateFurther
     | Assign
     | Extend

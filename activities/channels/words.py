@@ -49,6 +49,11 @@ def standing(view: View) -> str:
         return "Expired: nobody decided, nothing was released"
     if view.end is End.WITHDRAWN:
         return "Withdrawn: the consumer gave up"
+    if view.proposal is not None:
+        decision = view.proposal.decision
+        missing = view.required_approvals - len(view.proposal.people)
+        told = f"{_RESOLUTIONS[decision.resolution.value]} is what {plain(decision.reviewer)} proposes"
+        return f"{told}; {missing} more must confirm"
     if view.assignee:
         return f"Claimed by {plain(view.assignee)}"
     return f"Open, in the queue of {plain(view.team or view.route.destination)}"

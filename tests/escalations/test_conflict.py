@@ -9,16 +9,18 @@ from itertools import product
 
 import pytest
 
-from escalations.case import Case
+from escalations.case import ApprovalTerms, Case, DecisionTerms
 from escalations.commands import (
     Actor,
     ActorKind,
+    Approve,
     Assign,
     Claim,
     Command,
     Comment,
     EscalateFurther,
     Extend,
+    Object,
     Recompute,
     Resume,
     Role,
@@ -28,7 +30,7 @@ from escalations.commands import (
     WaitOnRequester,
     Withdraw,
 )
-from escalations.decisions import Resolution
+from escalations.decisions import DEFAULT_CATEGORIES, Resolution
 from escalations.errors import ConflictOfInterest, EscalationError, NotAllowed
 from escalations.events import EventType
 from escalations.facts import Facts
@@ -49,6 +51,8 @@ OPERATIONS: dict[str, Callable[[Actor], Command]] = {
     "allow": resolve,
     "block": lambda actor: resolve(actor, Resolution.BLOCK),
     "redact": lambda actor: resolve(actor, Resolution.REDACT_AND_ALLOW),
+    "approve": Approve,
+    "object": lambda actor: Object(actor, "o" * 64),
     "escalate": EscalateFurther,
     "escalate to a team": lambda actor: EscalateFurther(actor, NEXT),
     "assign": lambda actor: Assign(actor, "ben"),
@@ -72,12 +76,14 @@ ROLES = {
 STATES = {
     "open": lambda case: case,
     "held by another": lambda case: step(case, Claim(ANA), START)[0],
+    "proposed by another": lambda case: step(step(case, Claim(ANA), START)[0], resolve(ANA), START)[0],
     "waiting": lambda case: step(case, WaitOnRequester(SENIOR, "r" * 64), START)[0],
 }
 
 
 def case_of(requester: str | None, state: str = "open", edition: int = 1) -> Case:
-    case = opened(requester=requester, edition=edition, sla=TERMS, unverified_signals=True)
+    decisions = DecisionTerms(DEFAULT_CATEGORIES, approvals=(ApprovalTerms(Severity.HIGH, 2),))
+    case = opened(requester=requester, edition=edition, sla=TERMS, unverified_signals=True, decisions=decisions)
     return STATES[state](case)
 
 

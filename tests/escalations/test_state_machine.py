@@ -10,16 +10,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from escalations.case import Case, Status
+from escalations.case import ApprovalTerms, Case, DecisionTerms, Status
 from escalations.clock import next_alarm
 from escalations.commands import (
     Actor,
+    Approve,
     Assign,
     Claim,
     Command,
     Comment,
     EscalateFurther,
     Extend,
+    Object,
     Recompute,
     Resume,
     Role,
@@ -29,7 +31,7 @@ from escalations.commands import (
     WaitOnRequester,
     Withdraw,
 )
-from escalations.decisions import Resolution
+from escalations.decisions import DEFAULT_CATEGORIES, Resolution
 from escalations.errors import EscalationError
 from escalations.events import FINAL, Event, EventType
 from escalations.routes import Route
@@ -53,7 +55,9 @@ from tests.escalations.cases import (
     resolve,
 )
 
-PEOPLE = st.sampled_from([ANA, BEN, SENIOR, AUDITOR, OPERATOR, CONSUMER])
+RITA = Actor("rita", roles=tuple(Role))
+"""Who asked for it."""
+PEOPLE = st.sampled_from([ANA, BEN, SENIOR, AUDITOR, OPERATOR, CONSUMER, RITA])
 ROUTES = st.sampled_from([LEGAL, TO_ANA, NEXT])
 ADMIN = Actor("root", roles=(Role.ADMIN,))
 TARGETS = (
@@ -75,8 +79,15 @@ HALF_HOURS = OpenTime(
 class CaseMachine(RuleBasedStateMachine):
     """Commands, alarms and routes in any order, against what must always be true."""
 
-    @initialize(route=ROUTES, unverified=st.booleans(), lease=st.sampled_from([None, 5, 30]), calendar=st.booleans())
-    def open(self, route: Route, unverified: bool, lease: int | None, calendar: bool) -> None:
+    @initialize(
+        route=ROUTES,
+        unverified=st.booleans(),
+        lease=st.sampled_from([None, 5, 30]),
+        calendar=st.booleans(),
+        people=st.integers(1, 3),
+        named=st.booleans(),
+    )
+    def open(self, route: Route, unverified: bool, lease: int | None, calendar: bool, people: int, named: bool) -> None:
         self.now = START
         sla = SlaTerms(
             timedelta(hours=1),
@@ -89,7 +100,18 @@ class CaseMachine(RuleBasedStateMachine):
             by_severity=TARGETS,
             warn_at_lease=80,
         )
-        self.case, events = open_case(opening(route=route, sla=sla, unverified_signals=unverified), START)
+        approvals = (
+            ApprovalTerms(Severity.HIGH, people, ("ben", "sam", "rita") if named else None),
+            ApprovalTerms(Severity.CRITICAL, people + 1),
+        )
+        begins = opening(
+            route=route,
+            sla=sla,
+            unverified_signals=unverified,
+            requester="rita",
+            decisions=DecisionTerms(DEFAULT_CATEGORIES, approvals=approvals),
+        )
+        self.case, events = open_case(begins, START)
         self.events = list(events)
         self.epochs = [self.case.claim_epoch]
         self.closed: Case | None = None
@@ -119,11 +141,25 @@ class CaseMachine(RuleBasedStateMachine):
 
     @rule(actor=PEOPLE, resolution=st.sampled_from(list(Resolution)))
     def decide(self, actor: Actor, resolution: Resolution) -> None:
-        holder = self.case.hold.login if self.case.hold else None
+        before, holder = self.case, self.case.hold.login if self.case.hold else None
         self._do(resolve(actor, resolution))
-        if self.case.decision is not None and self.closed is None:
+        if self.case != before:
             assert holder == actor.login, "only the holder decides"
             assert actor is not OPERATOR or resolution is Resolution.BLOCK
+            assert (self.case.decision is None) == (before.required_approvals > 1)
+
+    @rule(actor=PEOPLE)
+    def approve(self, actor: Actor) -> None:
+        before = self.case
+        self._do(Approve(actor))
+        if self.case != before:
+            assert actor in (ANA, BEN, SENIOR), "a signal's word confirms nothing"
+            assert actor.login not in before.apart
+            assert before.approvers is None or actor.login in before.approvers
+
+    @rule(actor=PEOPLE)
+    def object_to(self, actor: Actor) -> None:
+        self._do(Object(actor, "o" * 64))
 
     @rule(actor=PEOPLE, route=st.one_of(st.none(), ROUTES))
     def escalate(self, actor: Actor, route: Route | None) -> None:
@@ -205,6 +241,23 @@ class CaseMachine(RuleBasedStateMachine):
         view = view_of(self.case)
         assert view.released_digest is None or view.status is Status.RESOLVED
         assert (view.resolution is None) == (view.status is not Status.RESOLVED)
+
+    @invariant()
+    def a_decision_is_that_of_as_many_people_as_it_takes(self) -> None:
+        decision, proposal = self.case.decision, self.case.proposal
+        for one in (decision, proposal.decision if proposal else None):
+            if one is not None:
+                people = {one.reviewer, *one.approved_by}
+                assert len(people) == 1 + len(one.approved_by)
+                assert (len(people) >= self.case.required_approvals) == (one is decision)
+        assert proposal is None or decision is None
+
+    @invariant()
+    def the_requester_has_no_part_in_it(self) -> None:
+        case = self.case
+        assert case.hold is None or case.hold.login != "rita"
+        decided = case.decision or (case.proposal.decision if case.proposal else None)
+        assert decided is None or "rita" not in (decided.reviewer, *decided.approved_by)
 
     @invariant()
     def a_breach_comes_once_after_amber_and_stays(self) -> None:

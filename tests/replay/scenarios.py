@@ -18,14 +18,16 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from escalations.case import Opening
+from escalations.case import ApprovalTerms, DecisionTerms, Opening
 from escalations.commands import (
     Actor,
+    Approve,
     Assign,
     Claim,
     Comment,
     EscalateFurther,
     Extend,
+    Object,
     Recompute,
     Resume,
     Role,
@@ -34,7 +36,7 @@ from escalations.commands import (
     WaitOnRequester,
     Withdraw,
 )
-from escalations.decisions import Resolution
+from escalations.decisions import DEFAULT_CATEGORIES, Resolution
 from escalations.routes import Chooser, Route
 from escalations.severity import Severity
 from escalations.sla import SlaTerms
@@ -60,6 +62,7 @@ AMENDABLE = SlaTerms(
 ANA, BEN = reviewer("reviewer"), reviewer("reviewer2")
 SLACK = Route(Chooser.RULE, "legal", team="legal", channel="slack:#legal", position=0)
 PAGER = Route(Chooser.PERSON, "reviewer", team="legal", channel="pagerduty", position=0)
+BY_THREE = DecisionTerms(DEFAULT_CATEGORIES, approvals=(ApprovalTerms(Severity.HIGH, 3),))
 SENIOR = Route(Chooser.PERSON, "reviewer", user="senior")
 
 
@@ -142,6 +145,18 @@ async def warned_and_back_in_the_queue(bench: Bench, held: str) -> None:
     await bench.do(held, Withdraw(CONSUMER))
 
 
+async def decided_by_three(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, resolve(ANA, Resolution.BLOCK))
+    await bench.do(held, Object(BEN, "a" * 64))
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, resolve(ANA))
+    await bench.do(held, Approve(BEN))
+    await bench.do(held, EscalateFurther(reviewer("cara"), PAGER))
+    await bench.do(held, Claim(reviewer("dan")))
+    await bench.do(held, Approve(reviewer("dan")))
+
+
 async def cancelled(bench: Bench, held: str) -> None:
     await bench.do(held, Claim(ANA))
     await bench.client.get_workflow_handle(held).cancel()
@@ -158,6 +173,7 @@ SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = 
     "reminded-and-overdue": (opening(sla=SOON), reminded_and_overdue),
     "waited-and-of-another-severity": (opening(sla=AMENDABLE), waited_and_of_another_severity),
     "warned-and-back-in-the-queue": (opening(sla=BRIEFLY_HELD), warned_and_back_in_the_queue),
+    "decided-by-three": (opening(sla=HOURS, route=SLACK, decisions=BY_THREE), decided_by_three),
     "cancelled": (opening(sla=HOURS), cancelled),
 }
 

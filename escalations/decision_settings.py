@@ -1,0 +1,73 @@
+"""The settings of decisions: what one must bring, and how many people it takes.
+
+decisions:
+  require_note_from: high
+  categories: [false_positive, true_positive, policy_gap, other]
+  approvals:
+  - {match: {severity: critical}, required: 2}
+  - {match: {policy_rule: human-oversight.hiring}, required: 3, approvers: ["team:compliance", ana]}
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from escalations.decisions import DEFAULT_CATEGORIES
+from escalations.facts import Facts
+from escalations.parts import Names, Part, one_or_many
+from escalations.severity import Severity
+
+MOST_APPROVALS = 20
+
+
+class ApprovalMatch(Part):
+    """Which cases: every criterion that is given must hold. `rule` is the name of the routing rule that won.
+
+    `policy_rule` names a policy, what it found, or both joined by a dot.
+    """
+
+    any: Literal[True] | None = None
+    policy_rule: Names | None = None
+    severity: Annotated[tuple[Severity, ...], BeforeValidator(one_or_many)] | None = None
+    rule: Names | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ApprovalMatch:
+        if all(getattr(self, name) is None for name in type(self).model_fields):
+            raise ValueError("a match with no criterion never says when it fires; write `any: true` for every case")
+        return self
+
+    def fits(self, facts: Facts, severity: Severity, rule: str) -> bool:
+        return (
+            (self.policy_rule is None or not facts.policy_names.isdisjoint(self.policy_rule))
+            and (self.severity is None or severity in self.severity)
+            and (self.rule is None or rule in self.rule)
+        )
+
+
+class ApprovalRule(Part):
+    """How many different people a decision takes, the first included. The first rule that matches counts.
+
+    `approvers` are who may confirm: logins, addresses, `team:NAME`. Without them, whoever may review the case.
+    """
+
+    match: ApprovalMatch
+    required: Annotated[int, Field(ge=2, le=MOST_APPROVALS)] = 2
+    approvers: Annotated[Names, Field(min_length=1, max_length=200)] | None = None
+
+
+class DecisionSettings(Part):
+    """What a decision must bring. From `require_note_from` on, a category and a note of three words at least."""
+
+    categories: tuple[str, ...] = DEFAULT_CATEGORIES
+    require_note_from: Severity | None = None
+    approvals: tuple[ApprovalRule, ...] = ()
+
+    @field_validator("categories")
+    @classmethod
+    def _has_other(cls, categories: tuple[str, ...]) -> tuple[str, ...]:
+        if "other" not in categories:
+            raise ValueError("the list must hold 'other', which is the default")
+        return categories

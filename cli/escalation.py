@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import typer
 
+from cli import deciding
+from cli.acting import act
 from cli.case_context import show_context
-from cli.client import Client
-from cli.failures import USAGE, Failure
 from cli.options import Id, IdFlag, Json, Profile, connect, the_id
 from cli.output import ago, is_terminal, note, show_fields, show_json, show_json_line, show_line, show_table, visible
 
@@ -81,87 +80,16 @@ def get(
 @app.command()
 def claim(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json: Json = False) -> None:
     """Take ownership."""
-    _act(connect(profile), the_id(id, id_flag), "claim", {}, "claimed escalation {id}", json)
+    act(connect(profile), the_id(id, id_flag), "claim", {}, "claimed escalation {id}", json)
 
 
 @app.command()
 def unclaim(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json: Json = False) -> None:
     """Give it back to the queue."""
-    _act(connect(profile), the_id(id, id_flag), "unclaim", {}, "unclaimed escalation {id}", json)
+    act(connect(profile), the_id(id, id_flag), "unclaim", {}, "unclaimed escalation {id}", json)
 
 
-@app.command()
-def resolve(
-    id: Id = None,
-    id_flag: IdFlag = None,
-    resolution: Annotated[
-        str | None,
-        typer.Option("--resolution", "--outcome", help="allow (approved), block (blocked), redact_and_allow."),
-    ] = None,
-    category: Annotated[
-        str | None, typer.Option(help="false_positive, true_positive, policy_gap, other (default), or one of your own.")
-    ] = None,
-    note: Annotated[str | None, typer.Option("--note", "--reason", help="Why; kept in the audit log.")] = None,
-    redact: Annotated[
-        list[str] | None,
-        typer.Option(metavar="START:END[:LABEL]", help="Strip these characters of the answer; may be repeated."),
-    ] = None,
-    follow_up: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND:TEXT", help="policy_tuning, evidence_export or other, and what is to be done."),
-    ] = None,
-    profile: Profile = None,
-    json: Json = False,
-) -> None:
-    """Decide. With redact_and_allow and no --redact, what the pii-detector finds is stripped."""
-    if not resolution:
-        raise typer.BadParameter("say how: --resolution allow, block or redact_and_allow")
-    found = the_id(id, id_flag)
-    client = connect(profile)
-    seen = client.get(f"/v1/escalations/{found}")
-    body: dict[str, Any] = {
-        "resolution": "redact_and_allow" if redact and resolution in ("redact", "redacted") else resolution,
-        "content_digest": seen["content_digest"],
-        "claim_epoch": seen["claim_epoch"],
-    }
-    body |= {name: value for name, value in (("category", category), ("note", note)) if value is not None}
-    if redact:
-        body["redactions"] = [_redaction(text) for text in redact]
-    if follow_up:
-        body["follow_ups"] = [_follow_up(text) for text in follow_up]
-    told = "resolved escalation {id}" if seen["required_approvals"] == 1 else "decided escalation {id}"
-    _act(client, found, "resolve", body, told, json)
-
-
-@app.command()
-def approve(
-    id: Id = None,
-    id_flag: IdFlag = None,
-    note: Annotated[str | None, typer.Option("--note", "--reason", help="Why; kept in the audit log.")] = None,
-    profile: Profile = None,
-    json: Json = False,
-) -> None:
-    """Confirm the decision that another proposed. It counts once enough people agree."""
-    found = the_id(id, id_flag)
-    client = connect(profile)
-    seen = client.get(f"/v1/escalations/{found}")
-    body = {"content_digest": seen["content_digest"], **({"note": note} if note else {})}
-    if seen["proposal"]:
-        body["proposal"] = seen["proposal"]["number"]
-    _act(client, found, "approve", body, "approved escalation {id}", json)
-
-
-@app.command("object")
-def object_to(
-    note: Annotated[str, typer.Option("--note", "--reason", help="Why it should not stand.")],
-    id: Id = None,
-    id_flag: IdFlag = None,
-    profile: Profile = None,
-    json: Json = False,
-) -> None:
-    """Take a proposed decision off the table: another's, or your own. The case waits for a new one."""
-    found = the_id(id, id_flag)
-    _act(connect(profile), found, "object", {"note": note}, "objected; escalation {id} waits for a new decision", json)
+deciding.add_to(app)
 
 
 @app.command()
@@ -175,7 +103,7 @@ def escalate(
 ) -> None:
     """Hand it to the next level, to a team or to a person. The clock goes on."""
     body = {name: value for name, value in (("to", to), ("note", note)) if value is not None}
-    _act(connect(profile), the_id(id, id_flag), "escalate", body, "escalated escalation {id} to {route}", json)
+    act(connect(profile), the_id(id, id_flag), "escalate", body, "escalated escalation {id} to {route}", json)
 
 
 @app.command()
@@ -189,7 +117,7 @@ def assign(
 ) -> None:
     """Give it to one person."""
     body = {"assignee": assignee, **({"note": note} if note else {})}
-    _act(connect(profile), the_id(id, id_flag), "assign", body, "assigned escalation {id} to {assignee}", json)
+    act(connect(profile), the_id(id, id_flag), "assign", body, "assigned escalation {id} to {assignee}", json)
 
 
 @app.command()
@@ -202,7 +130,7 @@ def extend(
 ) -> None:
     """Keep my claim for longer."""
     body = {"by": by} if by else {}
-    _act(connect(profile), the_id(id, id_flag), "extend", body, "extended escalation {id} until {lease_until}", json)
+    act(connect(profile), the_id(id, id_flag), "extend", body, "extended escalation {id} until {lease_until}", json)
 
 
 @app.command("wait-for")
@@ -217,14 +145,14 @@ def wait_for(
     """Stop the clock until the requester has answered. Never for a critical case."""
     body = {"reason": reason, **({"up_to": up_to} if up_to else {})}
     told = "the clock of escalation {id} stands still until {paused_until}"
-    _act(connect(profile), the_id(id, id_flag), "wait", body, told, json)
+    act(connect(profile), the_id(id, id_flag), "wait", body, told, json)
 
 
 @app.command()
 def resume(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json: Json = False) -> None:
     """Let the clock go on."""
     told = "the clock of escalation {id} goes on; due {sla_deadline}"
-    _act(connect(profile), the_id(id, id_flag), "resume", {}, told, json)
+    act(connect(profile), the_id(id, id_flag), "resume", {}, told, json)
 
 
 @app.command()
@@ -240,7 +168,7 @@ def severity(
     """Say how severe it is. A higher one counts its target from creation, so the case may breach at once."""
     body = {"severity": severity, "later": later, **({"note": note} if note else {})}
     told = "escalation {id} is {severity}; due {sla_deadline}"
-    _act(connect(profile), the_id(id, id_flag), "severity", body, told, json)
+    act(connect(profile), the_id(id, id_flag), "severity", body, told, json)
 
 
 @app.command()
@@ -252,7 +180,7 @@ def comment(
     json: Json = False,
 ) -> None:
     """Say something beside the case."""
-    _act(connect(profile), the_id(id, id_flag), "comment", {"text": text}, "commented on escalation {id}", json)
+    act(connect(profile), the_id(id, id_flag), "comment", {"text": text}, "commented on escalation {id}", json)
 
 
 @app.command()
@@ -322,17 +250,6 @@ def watch(
                 show_json_line(parser.loads(event["data"]))
 
 
-def _act(client: Client, id: str, verb: str, body: dict[str, Any], told: str, as_json: bool) -> None:
-    done = client.post(f"/v1/escalations/{id}/{verb}", body)
-    if as_json:
-        show_json(done)
-        return
-    show_line(told.format(**{**done, "id": id, "route": done["route"]["destination"]}))
-    if (proposal := done.get("proposal")) and verb in ("resolve", "approve"):
-        more = f"{proposal['missing']} more must confirm it: kt escalation approve {id}"
-        show_line(f"{proposal['resolution']} is proposed by {proposal['reviewer']}; {more}")
-
-
 def _row(item: dict[str, Any]) -> tuple[Any, ...]:
     return (
         item["escalation_id"],
@@ -351,18 +268,6 @@ def _facts(data: dict[str, Any]) -> str:
     hidden = ("_digest", "claim_epoch", "event_id")
     shown = {name: value for name, value in data.items() if not name.endswith(hidden) and value is not None}
     return " ".join(f"{name}={value}" for name, value in shown.items() if not isinstance(value, list | dict))
-
-
-def _redaction(text: str) -> dict[str, Any]:
-    found = re.fullmatch(r"(\d+):(\d+)(?::(.+))?", text)
-    if not found:
-        raise Failure(f"--redact {text!r} is not START:END[:LABEL]", USAGE, code="usage")
-    return {"start": int(found[1]), "end": int(found[2]), "label": found[3] or "REDACTED"}
-
-
-def _follow_up(text: str) -> dict[str, str]:
-    kind, colon, told = text.partition(":")
-    return {"kind": kind if colon else "other", "text": told if colon else text}
 
 
 COMMANDS = {"escalation": app}

@@ -16,13 +16,15 @@ from activities.channels.faults import fault
 from activities.channels.log import LogChannel
 from activities.channels.pagerduty import PagerDutyChannel
 from activities.channels.slack import Memory, SlackChannel
+from activities.channels.slack_card import Look
 from activities.channels.webhook import WebhookChannel
-from escalations.channels import ADDRESS, find_channel
+from activities.excerpts import Excerpts
+from escalations.channels import ADDRESS, Content, find_channel
 from escalations.channels import EmailChannel as EmailSettings
 from escalations.channels import PagerDutyChannel as PagerDutySettings
 from escalations.channels import SlackChannel as SlackSettings
 from escalations.channels import WebhookChannel as WebhookSettings
-from escalations.views import View
+from escalations.views import View, facts_of
 from store.database import Database
 from store.directory import User, find_user, list_users
 from store.escalations import Scope, find_view
@@ -40,6 +42,7 @@ class Notifier(Notifying):
 
     database: Database
     environment: Mapping[str, str]
+    excerpts: Excerpts | None = None
     patience_s: float = PATIENCE_S
     _log: LogChannel = field(default_factory=LogChannel)
     _slack: Memory = field(default_factory=Memory)
@@ -62,21 +65,33 @@ class Notifier(Notifying):
         async with self.database.read() as connection:
             settings = (await current_settings(connection, notification.tenant)).settings
             configured, destination = find_channel(settings.notification_channels, notification.channel)
-            match configured:
-                case WebhookSettings():
-                    return WebhookChannel(configured, self.environment)
-                case SlackSettings():
-                    return SlackChannel(configured, self.environment, self._newest, self._slack, destination)
-                case PagerDutySettings():
-                    return PagerDutyChannel(configured, self.environment, self._newest)
-                case EmailSettings():
-                    recipients = (
-                        (destination,) if destination else await _addresses(connection, configured, notification)
-                    )
-                    return EmailChannel(configured, self.environment, recipients)
-                case None:
-                    self._log.warn_unknown(notification.channel)
+            recipients: tuple[str, ...] = (destination,) if destination else ()
+            if isinstance(configured, EmailSettings) and not recipients:
+                recipients = await _addresses(connection, configured, notification)
+        match configured:
+            case WebhookSettings():
+                return WebhookChannel(configured, self.environment)
+            case SlackSettings():
+                look = Look(
+                    interactive=configured.interactive,
+                    decisions=settings.decisions.in_slack(facts_of(notification.view)),
+                    excerpt=await self._excerpt(notification, configured.content),
+                )
+                return SlackChannel(configured, self.environment, self._newest, self._slack, destination, look)
+            case PagerDutySettings():
+                return PagerDutyChannel(configured, self.environment, self._newest)
+            case EmailSettings():
+                excerpt = await self._excerpt(notification, configured.content)
+                return EmailChannel(configured, self.environment, recipients, excerpt)
+            case None:
+                self._log.warn_unknown(notification.channel)
         return self._log
+
+    async def _excerpt(self, notification: Notification, content: Content) -> str | None:
+        """A line of the answer while the case is open, as far as the channel may show it."""
+        if self.excerpts is None or notification.view.end is not None:
+            return None
+        return await self.excerpts.line(notification, content)
 
     async def _newest(self, notification: Notification) -> View:
         """The case as it is now. Notifications overtake each other, above all when one of them had to be repeated."""

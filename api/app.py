@@ -24,6 +24,7 @@ from api import (
     sessions,
     settings,
     sla,
+    slack,
     stream,
     temporal_ui,
 )
@@ -31,6 +32,7 @@ from api.authentication import Principals, bearer
 from api.desk import Desk
 from api.limits import Limits
 from api.services import Services
+from api.slack_clicks import Clicks
 
 DESCRIPTION = """Human review of AI answers: the queue, its cases, and the record of what was decided.
 
@@ -51,12 +53,14 @@ def create_app(services: Services) -> FastAPI:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await app.state.clicks.close()
         await app.state.desk.refusals.close()
 
     app = FastAPI(title="Keeptrusts", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
     app.state.services = services
     app.state.principals = Principals(services.database)
     app.state.desk = Desk(services)
+    app.state.clicks = Clicks(services, app.state.desk)
     problems.install(app)
     app.add_middleware(Limits)
     for module in (
@@ -70,6 +74,7 @@ def create_app(services: Services) -> FastAPI:
         policies,
         schedules,
         sla,
+        slack,
         stream,
         codec,
         health,

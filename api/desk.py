@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import secrets
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -171,6 +171,29 @@ class Desk:
         raise Problem(
             503, "outcome_unknown", "this escalation is just ending; look again", headers={"Retry-After": "1"}
         )
+
+    async def may(
+        self,
+        caller: Principal,
+        escalation_id: str,
+        operation: str | None,
+        also: Callable[[Principal, View], Awaitable[None]],
+    ) -> View:
+        """The case, when nothing speaks against `operation` on it yet (None: nothing is asked) and `also` agrees.
+
+        Raises EscalationError, which is on the record then like a refused command.
+        """
+        view = await self.seen_by(scope_of(caller), escalation_id)
+        try:
+            if operation is not None:
+                _check_role(caller.actor, operation)
+                _refuse_early(view, caller.actor, operation)
+            await also(caller, view)
+        except EscalationError as refusal:
+            tried = operation or "resolve"
+            await self.refusals.write(caller.tenant, escalation_id, tried, caller.actor, refusal.code)
+            raise
+        return view
 
     def check_role(self, caller: Principal, operation: str) -> None:
         """Raises NotAllowed for somebody who may never do this."""

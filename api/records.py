@@ -22,6 +22,11 @@ async def note_change(using: Services, caller: Principal, happening: str, **data
     await _note(using, caller, happening, "change", None, data)
 
 
+async def note_act(using: Services, caller: Principal, happening: str, escalation_id: str, **data: Any) -> None:
+    """Somebody is about to act on a case from another surface. Raises StoreUnavailable; then nothing is done."""
+    await _note(using, caller, happening, "act", escalation_id, data)
+
+
 async def _note(
     using: Services, caller: Principal, kind: str, op: str, escalation_id: str | None, data: dict[str, Any]
 ) -> None:

@@ -19,7 +19,7 @@ from store.ledger import LedgerWriter
 
 WINDOW_S = 1.0
 
-_Key = tuple[str, str, str, str, str]
+_Key = tuple[str, str | None, str, str, str]
 
 
 @dataclass(slots=True)
@@ -34,8 +34,11 @@ class RefusalLog:
         self._open: dict[_Key, _Repeats] = {}
         self._timers: set[asyncio.Task[None]] = set()
 
-    async def write(self, tenant: str, escalation_id: str, operation: str, actor: Actor, code: str) -> None:
-        """Durable when it returns, unless it repeats one that is. Raises StoreUnavailable."""
+    async def write(self, tenant: str, escalation_id: str | None, operation: str, actor: Actor, code: str) -> None:
+        """Durable when it returns, unless it repeats one that is. Raises StoreUnavailable.
+
+        `escalation_id` is None where a request was refused before it was known what it is about.
+        """
         key = (tenant, escalation_id, operation, actor.login, code)
         repeats = self._open.get(key)
         if repeats is not None:
@@ -71,8 +74,8 @@ class RefusalLog:
         tenant, escalation_id, operation, _, code = key
         await self._ledger.append(
             Draft(
-                event_id=f"{escalation_id}/refused/{secrets.token_hex(8)}",
-                type="escalation.refused",
+                event_id=f"{escalation_id or operation}/refused/{secrets.token_hex(8)}",
+                type="escalation.refused" if escalation_id else "request.refused",
                 at=datetime.now(UTC),
                 ts_source="api",
                 tenant=tenant,

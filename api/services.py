@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from temporalio.client import Client
 
@@ -19,7 +20,7 @@ from vault.signatures import Signer
 @dataclass(frozen=True, slots=True)
 class Services:
     """`public_url` is how people reach this API; `temporal_ui` where the Temporal UI
-    listens, with its public path `/temporal`; None without one."""
+    listens, with its public path `/temporal`; None without one. `environment` holds the secrets of channels."""
 
     database: Database
     ledger: LedgerWriter
@@ -32,6 +33,7 @@ class Services:
     feed: ChangeFeed
     public_url: str
     temporal_ui: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def temporal_url(self, escalation_id: str) -> str | None:
         """Where an operator reads this escalation's history."""

@@ -33,6 +33,11 @@ SLACK_CHANNEL = r"^(#[\w.-]{1,80}|[CGD][A-Z0-9]{8,})$"
 ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 
 
+Content = Literal["none", "redacted", "full"]
+"""What a card or a mail shows of a held answer: nothing, an excerpt with personal data and credentials struck out where
+they are recognised, or an excerpt as it is."""
+
+
 class WebhookChannel(Part):
     """A receiver of signed webhooks (Standard Webhooks 1.0.0); the secret is `whsec_` and base64."""
 
@@ -50,13 +55,16 @@ class LogChannel(Part):
 class SlackChannel(Part):
     """Cards in Slack. `channel` is their home unless a rule names another: an id (`C0123456789`) or a `#name`.
 
-    `interactive: true` makes the claim button act; Slack must then be told where its clicks go.
+    `interactive: true` makes the buttons act; Slack must then be told where its clicks go, and `signing_secret_ref` is
+    what their signatures are checked with.
     """
 
     type: Literal["slack"]
     token_ref: SecretReference
     channel: Annotated[str, Field(pattern=SLACK_CHANNEL)] | None = None
     interactive: bool = False
+    signing_secret_ref: SecretReference | None = None
+    content: Content = "none"
 
 
 Address = Annotated[str, Field(pattern=ADDRESS, max_length=254)]
@@ -75,6 +83,7 @@ class EmailChannel(Part):
     password_ref: SecretReference | None = None
     sender: Annotated[Address, Field(alias="from")]
     to: Annotated[tuple[Address, ...], BeforeValidator(one_or_many), Field(max_length=50)] = ()
+    content: Content = "none"
 
     @model_validator(mode="after")
     def _password_is_kept(self) -> EmailChannel:

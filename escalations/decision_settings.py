@@ -59,10 +59,14 @@ class ApprovalRule(Part):
 
 
 class DecisionSettings(Part):
-    """What a decision must bring. From `require_note_from` on, a category and a note of three words at least."""
+    """What a decision must bring. From `require_note_from` on, a category and a note of three words at least.
+
+    `slack_decisions` names the policies, or what they find, whose cases may be decided in Slack.
+    """
 
     categories: tuple[str, ...] = DEFAULT_CATEGORIES
     require_note_from: Severity | None = None
+    slack_decisions: Names = ()
     approvals: tuple[ApprovalRule, ...] = ()
 
     @field_validator("categories")
@@ -71,3 +75,7 @@ class DecisionSettings(Part):
         if "other" not in categories:
             raise ValueError("the list must hold 'other', which is the default")
         return categories
+
+    def in_slack(self, facts: Facts) -> bool:
+        """Whether a case of this kind may be decided in Slack."""
+        return not facts.policy_names.isdisjoint(self.slack_decisions)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from escalations.approvals import shortages
+from escalations.channels import SlackChannel
 from escalations.durations import format_duration
 from escalations.routing import Directory
 from escalations.settings import EscalationSettings
@@ -36,6 +37,7 @@ def contradictions(settings: EscalationSettings, directory: Directory, now: date
             known = ", ".join(sorted(settings.schedules)) or "none"
             trail = ("escalation_routing", "rules", number, "route_to")
             yield Contradiction(trail, f"there is no schedule {wanted!r}; there is {known}")
+    yield from _channels(settings)
     for name, calendar in settings.calendars.items():
         try:
             calendar.calendar().check_opens(now)
@@ -48,6 +50,13 @@ def contradictions(settings: EscalationSettings, directory: Directory, now: date
     for number, field, told in shortages(settings, directory):
         parts = tuple(int(part) if part.isdigit() else part for part in field.split("."))
         yield Contradiction(("decisions", "approvals", number, *parts), told)
+
+
+def _channels(settings: EscalationSettings) -> Iterator[Contradiction]:
+    for name, channel in settings.notification_channels.items():
+        if isinstance(channel, SlackChannel) and channel.interactive and channel.signing_secret_ref is None:
+            told = "buttons act only where their signatures can be checked; set signing_secret_ref"
+            yield Contradiction(("notification_channels", name, "interactive"), told)
 
 
 def _clocks(settings: EscalationSettings) -> Iterator[Contradiction]:

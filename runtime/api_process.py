@@ -38,6 +38,7 @@ async def run_api(environment: Mapping[str, str], listen: str, pidfile: Path | N
             feed=ChangeFeed(parts.database),
             public_url=parts.settings.public_url,
             temporal_ui=parts.settings.temporal_ui_url,
+            environment=environment,
         )
         pid = serving.PidFile(pidfile)
 

@@ -13,11 +13,14 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.authorize import Authorizer, SignedUpdates
+from activities.excerpts import Excerpts
 from activities.notify import Notifier
 from activities.record import Recorder
 from activities.route import Router
+from store.contents import Contents
 from store.database import Database
 from store.ledger import LedgerWriter
+from vault.envelopes import Envelopes
 from vault.keyring import Keyring
 from vault.signatures import Verifier
 from workflows.escalation import EscalationWorkflow
@@ -48,7 +51,8 @@ class WorkerParts:
 def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Worker]:
     """The two workers of a process: workflows with what they need at once, and notifications, which may be slow."""
     verifier = Verifier(parts.keyring)
-    notifier = Notifier(parts.database, parts.environment)
+    excerpts = Excerpts(parts.database, Contents(Envelopes(parts.keyring)), parts.ledger)
+    notifier = Notifier(parts.database, parts.environment, excerpts)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     escalations = Worker(
         parts.client,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalations.commands import Role
@@ -70,8 +70,16 @@ async def join_teams(connection: AsyncConnection, tenant: str, login: str, names
 
 async def find_user(connection: AsyncConnection, tenant: str, name: str) -> User | None:
     """The user of that login or e-mail address."""
-    query = select(users).where(users.c.tenant == tenant, or_(users.c.login == name, users.c.email == name.lower()))
-    row = (await connection.execute(query)).first()
+    return await _find(connection, tenant, or_(users.c.login == name, users.c.email == name.lower()))
+
+
+async def find_user_by_email(connection: AsyncConnection, tenant: str, address: str) -> User | None:
+    """The user of that e-mail address, and not one whose login looks like it."""
+    return await _find(connection, tenant, users.c.email == address.lower())
+
+
+async def _find(connection: AsyncConnection, tenant: str, condition: ColumnElement[bool]) -> User | None:
+    row = (await connection.execute(select(users).where(users.c.tenant == tenant, condition))).first()
     if row is None:
         return None
     belongs = await connection.scalars(

@@ -1,4 +1,4 @@
-"""Mail over SMTP: plain and HTML, one thread for each escalation, ids and states, never content.
+"""Mail over SMTP: plain and HTML, one thread for each escalation; ids, states, and of content what the settings say.
 
 The Message-ID follows from the notification's id, so a repetition is the same message to whoever compares them. The
 first of a thread is `<ESCALATION@domain>`; all others refer to it, even where it went to somebody else. Links only open
@@ -33,12 +33,19 @@ _logger = logging.getLogger("keeptrusts.notify")
 
 
 class EmailChannel:
-    """Writes to `recipients`, in one message."""
+    """Writes to `recipients`, in one message. `excerpt` is one line of the held answer: hostile text."""
 
-    def __init__(self, settings: EmailSettings, environment: Mapping[str, str], recipients: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: EmailSettings,
+        environment: Mapping[str, str],
+        recipients: Sequence[str],
+        excerpt: str | None = None,
+    ) -> None:
         self._settings = settings
         self._environment = environment
         self._recipients = list(dict.fromkeys(recipients))
+        self._excerpt = excerpt
 
     async def send(self, notification: Notification) -> None:
         """Raises ApplicationError: final where the server refused for good (5xx), else Temporal tries again.
@@ -56,7 +63,11 @@ class EmailChannel:
         try:
             refused, _ = await aiosmtplib.send(
                 compose(
-                    settings, notification, page(self._environment, notification.view.escalation_id), self._recipients
+                    settings,
+                    notification,
+                    page(self._environment, notification.view.escalation_id),
+                    self._recipients,
+                    self._excerpt,
                 ),
                 sender=settings.sender,
                 recipients=self._recipients,
@@ -88,7 +99,13 @@ def _refused(codes: Sequence[int]) -> Exception:
     return fault("email", f"the mail server refused ({told})", final=all(code >= 500 for code in codes))
 
 
-def compose(settings: EmailSettings, notification: Notification, link: str, recipients: Sequence[str]) -> EmailMessage:
+def compose(
+    settings: EmailSettings,
+    notification: Notification,
+    link: str,
+    recipients: Sequence[str],
+    excerpt: str | None = None,
+) -> EmailMessage:
     """The message. Its subject stays the same over a thread, as some readers thread by nothing else."""
     view, effect = notification.view, effect_of(notification.event)
     domain = settings.sender.rpartition("@")[2]
@@ -116,16 +133,20 @@ def compose(settings: EmailSettings, notification: Notification, link: str, reci
         "Due": instant(view.sla_deadline),
         "For": plain(notification.recipient),
     }
+    if excerpt and view.end is None:
+        facts["Answer"] = excerpt
+    footer = _FOOTER_WITH_EXCERPT if "Answer" in facts else _FOOTER
     lines = [f"{name}: {value}" for name, value in facts.items()]
-    message.set_content("\n".join([f"{effect.words}.", "", *lines, "", f"Open it: {link}", "", _FOOTER, ""]))
-    message.add_alternative(_html(effect.words, facts, link), subtype="html")
+    message.set_content("\n".join([f"{effect.words}.", "", *lines, "", f"Open it: {link}", "", footer, ""]))
+    message.add_alternative(_html(effect.words, facts, link, footer), subtype="html")
     return message
 
 
 _FOOTER = "The link opens a page and decides nothing. This message holds no part of what is under review."
+_FOOTER_WITH_EXCERPT = "The link opens a page and decides nothing. The excerpt may hold more than was recognised."
 
 
-def _html(words: str, facts: Mapping[str, str], link: str) -> str:
+def _html(words: str, facts: Mapping[str, str], link: str, footer: str) -> str:
     rows = "".join(
         f'<tr><th align="left" style="padding-right:1em">{escape(name)}</th><td>{escape(value)}</td></tr>'
         for name, value in facts.items()
@@ -133,7 +154,7 @@ def _html(words: str, facts: Mapping[str, str], link: str) -> str:
     return (
         '<!doctype html><html lang="en"><body style="font-family:sans-serif">'
         f"<p><strong>{escape(words)}.</strong></p><table>{rows}</table>"
-        f'<p><a href="{escape(link)}" rel="noreferrer">Open it</a></p><p><small>{escape(_FOOTER)}</small></p>'
+        f'<p><a href="{escape(link)}" rel="noreferrer">Open it</a></p><p><small>{escape(footer)}</small></p>'
         "</body></html>"
     )
 

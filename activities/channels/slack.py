@@ -25,7 +25,7 @@ import httpx
 
 from activities.channels.effects import Effect, OnSlack, effect_of
 from activities.channels.faults import fault, secret
-from activities.channels.slack_card import Card, blocks, card_of, due, escaped, summary
+from activities.channels.slack_card import Card, Look, blocks, card_of, due, escaped, summary
 from activities.channels.slack_web import SlackError, base_url, call, slack_client, slack_fault
 from activities.channels.words import page
 from escalations.channels import SlackChannel as SlackSettings
@@ -64,7 +64,9 @@ class Memory:
 
 
 class SlackChannel:
-    """`newest` reads the case as it is now; `destination` is a channel that a rule names instead of the settings'."""
+    """`newest` reads the case as it is now; `destination` is a channel that a rule names instead of the settings'.
+    `look` is what cards offer.
+    """
 
     def __init__(
         self,
@@ -73,12 +75,13 @@ class SlackChannel:
         newest: Callable[[Notification], Awaitable[View]],
         memory: Memory,
         destination: str | None = None,
+        look: Look = Look(),  # noqa: B008
     ) -> None:
         self._base = base_url(environment)
         self._token = secret("slack", settings.token_ref, environment, "a Slack token")
         self._workspace = hashlib.sha256(f"{self._base} {self._token}".encode()).hexdigest()
         self._channel = destination or settings.channel
-        self._interactive = settings.interactive
+        self._look = look
         self._environment = environment
         self._newest = newest
         self._memory = memory
@@ -153,7 +156,7 @@ class SlackChannel:
         link = page(self._environment, view.escalation_id)
         return {
             "text": summary(view, effect.words),
-            "blocks": blocks(view, link, interactive=self._interactive),
+            "blocks": blocks(view, link, self._look),
             "metadata": card.metadata(view),
             "parse": "none",
         }

@@ -1,6 +1,7 @@
 """The card of an escalation in Slack: what it shows and holds, made of the case alone, so that it can be made again.
 
-Names are escaped and nothing in them is linked or mentioned (`verbatim`): a policy named `<!channel>` calls nobody.
+Names and excerpts are escaped and nothing in them is linked or mentioned (`verbatim`): a policy named `<!channel>`
+calls nobody, and an excerpt is one line of a quotation, which it cannot leave.
 
 Sources: https://docs.slack.dev/reference/block-kit/blocks, https://docs.slack.dev/messaging/formatting-message-text
 """
@@ -15,6 +16,7 @@ from escalations.views import View
 
 EVENT_TYPE = "keeptrusts_escalation"
 CLAIM = "kt_claim"
+DECIDE = "kt_decide"
 OPEN = "kt_open"
 _MARKS = {"critical": "🔴", "high": "🟠", "medium": "🟡", "low": "🔵"}
 
@@ -46,7 +48,19 @@ def card_of(message: dict[str, Any], escalation_id: str, bot_id: str) -> Card | 
     return Card(str(message.get("ts")), version if isinstance(version, int) else 0, said)
 
 
-def blocks(view: View, link: str, *, interactive: bool) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a card offers beside the state of the case: buttons that act, one of them to decide, a line of the answer.
+
+    The line is hostile text. It goes when the case ends.
+    """
+
+    interactive: bool = False
+    decisions: bool = False
+    excerpt: str | None = None
+
+
+def blocks(view: View, link: str, look: Look) -> list[dict[str, Any]]:
     severity = view.severity.value
     fields = [
         ("Policy", escaped(finding(view))),
@@ -54,17 +68,17 @@ def blocks(view: View, link: str, *, interactive: bool) -> list[dict[str, Any]]:
         ("Status", escaped(standing(view))),
         ("Due", f"{due(view)}{_overdue(view)}"),
     ]
+    excerpt = look.excerpt if view.end is None else None
+    told = "an excerpt; it may hold more than was recognised" if excerpt else "what is under review is not shown here"
     return [
         {
             "type": "header",
             "text": _plain(f"{_MARKS[severity]} {severity.capitalize()}: {plain(view.policy_rule, 100)}"),
         },
         {"type": "section", "fields": [_mrkdwn(f"*{name}*\n{value}") for name, value in fields]},
-        {"type": "actions", "block_id": "kt_actions", "elements": _buttons(view, link, interactive)},
-        {
-            "type": "context",
-            "elements": [_plain(f"{plain(view.escalation_id)} · what is under review is not shown here")],
-        },
+        *([{"type": "section", "text": _mrkdwn(f">{escaped(excerpt)}")}] if excerpt else []),
+        {"type": "actions", "block_id": "kt_actions", "elements": _buttons(view, link, look)},
+        {"type": "context", "elements": [_plain(f"{plain(view.escalation_id)} · {told}")]},
     ]
 
 
@@ -87,18 +101,25 @@ def _overdue(view: View) -> str:
     return " (missed)" if view.breached_at is not None else ""
 
 
-def _buttons(view: View, link: str, interactive: bool) -> list[dict[str, Any]]:
+def _buttons(view: View, link: str, look: Look) -> list[dict[str, Any]]:
     opening = {"type": "button", "action_id": OPEN, "text": _plain("Open"), "url": link, "value": view.escalation_id}
-    if view.end is not None or view.assignee is not None:
+    if view.end is not None or view.proposal is not None:
+        # To confirm what another proposed takes a look at the case itself.
         return [opening]
-    claim = {
+    if view.assignee is not None:
+        return [_button(DECIDE, "Decide", view), opening] if look.interactive and look.decisions else [opening]
+    claim = _button(CLAIM, "Claim", view)
+    return [claim if look.interactive else {**claim, "url": link}, opening]
+
+
+def _button(action_id: str, text: str, view: View) -> dict[str, Any]:
+    return {
         "type": "button",
-        "action_id": CLAIM,
-        "text": _plain("Claim"),
+        "action_id": action_id,
+        "text": _plain(text),
         "style": "primary",
         "value": view.escalation_id,
     }
-    return [claim if interactive else {**claim, "url": link}, opening]
 
 
 def _plain(text: str) -> dict[str, Any]:

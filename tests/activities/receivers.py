@@ -114,6 +114,7 @@ class FakeSlack:
 
     def __init__(self, now: float) -> None:
         self.now = now
+        self.step = 1.0
         self.channels = {"C0LEGAL001": "legal", "C0PHI00001": "hipaa-escalations"}
         self.messages: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.calls: list[str] = []
@@ -150,7 +151,7 @@ class FakeSlack:
 
     def says(self, channel: str, **message: Any) -> dict[str, Any]:
         """A message of whoever it is."""
-        self.now += 1
+        self.now += self.step
         made = {"type": "message", "ts": f"{self.now:.6f}", **message}
         self.messages[channel].append(made)
         return made

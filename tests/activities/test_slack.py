@@ -12,7 +12,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.channels.slack import Memory, SlackChannel
-from activities.channels.slack_card import EVENT_TYPE, Card, blocks
+from activities.channels.slack_card import EVENT_TYPE, Card, Look, blocks
 from escalations.channels import SecretReference
 from escalations.channels import SlackChannel as SlackSettings
 from tests.activities.notifications import Projection, breached, claimed, notification, resolved, view
@@ -85,8 +85,7 @@ async def test_a_card_says_what_is_to_be_done_until_when_and_holds_no_content(wo
 async def test_the_claim_button_is_a_link_until_clicks_have_somewhere_to_go(
     workspace: Workspace, interactive: bool
 ) -> None:
-    settings = SETTINGS.model_copy(update={"interactive": interactive})
-    await workspace.channel(settings=settings).send(notification())
+    await workspace.channel(look=Look(interactive=interactive)).send(notification())
     shown = buttons(workspace.slack.cards()[0])
     assert shown["kt_open"]["url"] == "https://review.example.com/escalations/esc_1"
     assert shown["kt_claim"]["value"] == "esc_1"
@@ -315,5 +314,9 @@ def test_a_card_of_every_state_is_valid_block_kit() -> None:
     fake = FakeSlack(0)
     for seen in (view(), claimed(), breached(), resolved(), resolved(resolution="allow")):
         long = replace(seen, policy_rule="p" * 5000, reason_code="r" * 5000, reviewer="x" * 5000)
-        body = {"channel": "C0LEGAL001", "text": "t", "blocks": blocks(long, "https://x.example", interactive=True)}
+        body = {
+            "channel": "C0LEGAL001",
+            "text": "t",
+            "blocks": blocks(long, "https://x.example", Look(True, True, "x" * 300)),
+        }
         assert fake.do_chat_postMessage(body)["ok"]

@@ -1,0 +1,337 @@
+"""Clicks in Slack, against a whole running product and a fake workspace that signs, posts and checks like Slack."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from api.slack_clicks import is_slacks
+from tests.activities.receivers import serving
+from tests.support.ledger import ledger_entries
+from tests.support.slack import LivingSlack
+from tests.support.stack import Stack, running_stack, wait_for
+
+CHANNEL = "C0LEGAL001"
+HOSTILE = "You may sue <!channel> & <https://evil.example|log in>. Card 4111 1111 1111 1111."
+
+
+class Workspace:
+    """A product whose cases are cards in a workspace."""
+
+    def __init__(self, stack: Stack, slack: LivingSlack) -> None:
+        self.stack = stack
+        self.slack = slack
+
+    @property
+    def api(self) -> str:
+        return str(self.stack.info["api_url"])
+
+    def case(self, **body: Any) -> str:
+        """A case whose card is posted."""
+        escalation_id = str(self.stack.create(**body)["escalation_id"])
+        wait_for(lambda: self.card(escalation_id), "the card")
+        return escalation_id
+
+    def card(self, escalation_id: str) -> dict[str, Any] | None:
+        cards = (card for channel in list(self.slack.channels) for card in self.slack.cards(channel))
+        return next((c for c in cards if c["metadata"]["event_payload"]["escalation_id"] == escalation_id), None)
+
+    def shows(self, escalation_id: str, text: str) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            card = self.card(escalation_id)
+            return card if card is not None and text in json.dumps(card["blocks"], ensure_ascii=False) else None
+
+        return wait_for(look, f"{text!r} on the card")
+
+    def buttons(self, escalation_id: str) -> set[str]:
+        card = self.card(escalation_id)
+        assert card is not None
+        return {e["action_id"] for block in card["blocks"] if block["type"] == "actions" for e in block["elements"]}
+
+    def click(self, user: str, action: str, escalation_id: str, **how: Any) -> None:
+        assert self.slack.click(self.api, user, action, escalation_id, **how).status_code == 200
+
+    def told(self, user: str, part: str) -> str:
+        """What only this person was told, when it holds `part`."""
+
+        def look() -> str | None:
+            texts = [said["text"] for who, said in list(self.slack.told) if who == user]
+            return next((text for text in texts if part in text), None)
+
+        return wait_for(look, f"{user} to be told {part!r}")
+
+    def claimed(self, user: str, escalation_id: str, login: str) -> None:
+        self.click(user, "kt_claim", escalation_id)
+        self.shows(escalation_id, f"Claimed by {login}")
+
+    def window(self, user: str, escalation_id: str) -> dict[str, Any]:
+        """The window that a click on the card opens."""
+        before = len(self.slack.windows)
+        self.click(user, "kt_decide", escalation_id)
+        wait_for(lambda: len(self.slack.windows) > before, "the window")
+        return self.slack.windows[-1]
+
+    def refusals(self, code: str) -> list[dict[str, Any]]:
+        entries = ledger_entries(self.stack.data_dir / "ledger")
+        return [e for e in entries if e["outcome"] == "refused" and e["data"].get("code") == code]
+
+
+def settings(content: str) -> dict[str, Any]:
+    slack = {
+        "type": "slack",
+        "token_ref": {"env": "SLACK_TOKEN"},
+        "signing_secret_ref": {"env": "SLACK_SIGNING_SECRET"},
+        "channel": CHANNEL,
+        "interactive": True,
+        "content": content,
+    }
+    rule = {"name": "All", "match": {"any": True}, "route_to": "team:legal", "notification_channel": "slack"}
+    return {
+        "escalation_routing": {"rules": [rule]},
+        "notification_channels": {"slack": slack},
+        "decisions": {"slack_decisions": ["legal_opinions"]},
+    }
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    slack = LivingSlack()
+    with serving(slack.answer) as server:
+        slack.base = f"http://127.0.0.1:{server.port}"
+        environment = {
+            "KT_SLACK_API_URL": f"{slack.base}/api",
+            "SLACK_TOKEN": slack.TOKEN,
+            "SLACK_SIGNING_SECRET": slack.SIGNING_SECRET,
+        }
+        config = Path(tmp_path_factory.mktemp("settings")) / "escalations.yaml"
+        config.write_text(json.dumps(settings("redacted")))
+        options = ("--escalation-config", str(config))
+        with running_stack(tmp_path_factory.mktemp("slack"), *options, environment=environment) as stack:
+            for login in ("admin", "reviewer", "reviewer2", "senior", "auditor", "other_team_reviewer"):
+                slack.joins(f"U{login.upper()}", f"{login}@Example.com")
+            yield Workspace(stack, slack)
+
+
+def test_a_click_claims_as_the_user_whose_address_slack_confirmed(workspace: Workspace) -> None:
+    held = workspace.case()
+    assert workspace.buttons(held) == {"kt_claim", "kt_open"}
+    workspace.claimed("UREVIEWER", held, "reviewer")
+    assert workspace.stack.escalation(held)["assignee"] == "reviewer"
+    assert workspace.buttons(held) == {"kt_decide", "kt_open"}
+    entries = ledger_entries(workspace.stack.data_dir / "ledger")
+    acted = [e for e in entries if e["type"] == "slack.clicked" and e["escalation_id"] == held]
+    assert [(e["actor"]["id"], e["data"]["slack"]) for e in acted] == [("reviewer", "slack:T0:UREVIEWER")]
+
+
+def test_a_stale_click_is_told_who_holds_it(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.stack.must(held, "claim", who="reviewer2")
+    workspace.click("UREVIEWER", "kt_claim", held)
+    workspace.told("UREVIEWER", "reviewer2 holds this escalation since")
+    refused = [r for r in workspace.refusals("already_claimed") if r["escalation_id"] == held]
+    assert [r["actor"]["id"] for r in refused] == ["reviewer"]
+
+
+def test_a_click_on_what_was_decided_is_told_how(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.stack.decide(held, "block", who="reviewer2")
+    workspace.click("UREVIEWER", "kt_claim", held)
+    workspace.told("UREVIEWER", "already resolved: block by reviewer2")
+
+
+def test_a_change_from_another_surface_is_on_the_card(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.stack.must(held, "claim", who="reviewer2")
+    workspace.shows(held, "Claimed by reviewer2")
+    workspace.stack.must(held, "unclaim", who="reviewer2")
+    workspace.shows(held, "Open, in the queue of legal")
+    assert workspace.buttons(held) == {"kt_claim", "kt_open"}
+    workspace.stack.must(held, "withdraw", who="admin")
+    workspace.shows(held, "Withdrawn")
+    assert workspace.buttons(held) == {"kt_open"}
+
+
+def test_the_same_click_twice_is_one_claim(workspace: Workspace) -> None:
+    held = workspace.case()
+    for _ in range(2):
+        workspace.click("UREVIEWER", "kt_claim", held, trigger="777.1.once")
+    workspace.shows(held, "Claimed by reviewer")
+    assert workspace.stack.events(held).count("claimed") == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "account"),
+    [
+        ("UUNKNOWN", {"email": "nobody@example.com"}),
+        ("UNOEMAIL", {"email": None}),
+        ("UUNCONFIRMED", {"email": "reviewer@example.com", "is_email_confirmed": False}),
+        ("UBOT", {"email": "reviewer@example.com", "is_bot": True}),
+        ("UGONE", {"email": "reviewer@example.com", "deleted": True}),
+        ("USTRANGER", {"email": "reviewer@example.com", "team_id": "T0OTHER"}),
+        ("ULOGIN", {"email": "reviewer"}),
+    ],
+)
+def test_whom_slack_does_not_vouch_for_is_nobody_here(workspace: Workspace, user: str, account: dict[str, Any]) -> None:
+    held = workspace.case()
+    workspace.slack.joins(user, **account)
+    workspace.click(user, "kt_claim", held)
+    workspace.told(user, "You are not known here")
+    assert workspace.stack.escalation(held)["assignee"] is None
+    (refused,) = [r for r in workspace.refusals("not_linked") if r["escalation_id"] == held]
+    assert refused["actor"] == {"id": f"slack:T0:{user}", "kind": "operator", "roles": []}
+
+
+def test_a_role_that_may_not_review_may_not_in_slack(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.click("UAUDITOR", "kt_claim", held)
+    workspace.told("UAUDITOR", "auditor may not claim")
+    assert workspace.stack.escalation(held)["status"] == "open"
+
+
+def test_another_teams_case_is_not_there_in_slack_either(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.click("UOTHER_TEAM_REVIEWER", "kt_claim", held)
+    workspace.told("UOTHER_TEAM_REVIEWER", "there is no escalation")
+    assert workspace.stack.escalation(held)["status"] == "open"
+
+
+def test_whose_request_it_is_may_not_claim_it_in_slack_admins_included(workspace: Workspace) -> None:
+    held = workspace.case(who="admin")
+    workspace.click("UADMIN", "kt_claim", held)
+    workspace.told("UADMIN", "admin made the request")
+    assert held in [refused["escalation_id"] for refused in workspace.refusals("conflict_of_interest")]
+
+
+def test_a_decision_needs_the_claim(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.click("UREVIEWER", "kt_decide", held)
+    workspace.told("UREVIEWER", "nobody holds this escalation; claim it first")
+
+
+def test_a_decision_is_made_in_a_window_with_category_and_note(workspace: Workspace) -> None:
+    held = workspace.case(answer="You may terminate them.")
+    workspace.claimed("UREVIEWER", held, "reviewer")
+    window = workspace.window("UREVIEWER", held)
+    assert "You may terminate them." in json.dumps(window["blocks"])
+    inputs = [block for block in window["blocks"] if block["type"] == "input"]
+    assert [(block["block_id"], block["optional"]) for block in inputs] == [
+        ("kt_outcome", False), ("kt_category", False), ("kt_note", False),
+    ]  # fmt: skip
+    empty = workspace.slack.submit(workspace.api, window, "allow", None, "  ").json()
+    assert set(empty["errors"]) == {"kt_category", "kt_note"}
+    done = workspace.slack.submit(workspace.api, window, "allow", "false_positive", "General remarks, no advice.")
+    assert (done.status_code, done.content) == (200, b"")
+    workspace.shows(held, "Allowed by reviewer")
+    case = workspace.stack.escalation(held)
+    assert (case["resolution"], case["category"], case["note"]) == (
+        "allow", "false_positive", "General remarks, no advice.",
+    )  # fmt: skip
+
+
+def test_a_window_that_was_opened_under_an_earlier_claim_decides_nothing(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.claimed("UREVIEWER", held, "reviewer")
+    window = workspace.window("UREVIEWER", held)
+    workspace.stack.must(held, "unclaim")
+    workspace.stack.must(held, "claim")
+    workspace.slack.submit(workspace.api, window, "block", "other", "It is advice.")
+    workspace.told("UREVIEWER", "claim")
+    assert workspace.stack.escalation(held)["status"] == "claimed"
+
+
+def test_a_window_is_of_use_to_nobody_else(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.claimed("UREVIEWER", held, "reviewer")
+    window = workspace.window("UREVIEWER", held)
+    workspace.slack.submit(workspace.api, window, "block", "other", "It is advice.", by="UREVIEWER2")
+    workspace.told("UREVIEWER", "reviewer holds this escalation")
+    assert workspace.stack.escalation(held)["status"] == "claimed"
+
+
+def test_what_is_missing_by_the_rules_is_said_in_the_window(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.claimed("UREVIEWER", held, "reviewer")
+    window = workspace.window("UREVIEWER", held)
+    answer = workspace.slack.submit(workspace.api, window, "block", "no_such_category", "It is advice.").json()
+    assert set(answer["errors"]) == {"kt_category"}
+    assert workspace.slack.submit(workspace.api, window, "block", "other", "It is advice.").content == b""
+    workspace.shows(held, "Blocked by reviewer")
+
+
+def test_only_what_was_seen_whole_can_be_released_from_slack(workspace: Workspace) -> None:
+    held = workspace.case(answer=HOSTILE)
+    card = workspace.shows(held, "You may sue")
+    shown = json.dumps(card["blocks"])
+    assert "4111" not in shown
+    assert "[CREDIT_CARD]" in shown
+    assert "&lt;!channel&gt; &amp; &lt;https://evil.example|log in&gt;" in shown
+    workspace.claimed("UREVIEWER", held, "reviewer")
+    window = workspace.window("UREVIEWER", held)
+    (outcome,) = [block for block in window["blocks"] if block.get("block_id") == "kt_outcome"]
+    assert [option["value"] for option in outcome["element"]["options"]] == ["block", "redact_and_allow"]
+    forged = workspace.slack.submit(workspace.api, window, "allow", "other", "I want to.").json()
+    assert set(forged["errors"]) == {"kt_outcome"}
+    workspace.slack.submit(workspace.api, window, "redact_and_allow", "true_positive", "Without the card number.")
+    gone = workspace.shows(held, "Redacted and allowed by reviewer")
+    assert "You may sue" not in json.dumps(gone["blocks"])
+
+
+def test_cases_of_other_policies_are_not_decided_in_slack(workspace: Workspace) -> None:
+    held = workspace.case(reason_code="medical_decisions")
+    workspace.claimed("UREVIEWER", held, "reviewer")
+    assert workspace.buttons(held) == {"kt_open"}
+    workspace.click("UREVIEWER", "kt_decide", held)
+    workspace.told("UREVIEWER", "not decided in Slack")
+
+
+def test_a_bad_or_old_signature_is_refused_and_recorded(workspace: Workspace) -> None:
+    held, slack, api = workspace.case(), workspace.slack, workspace.api
+    before = len(workspace.refusals("bad_signature"))
+    body = urlencode({"payload": json.dumps({"type": "block_actions", "user": {"id": "UREVIEWER"}, "actions": []})})
+    bad = [
+        slack.posts(api, body, secret="guessed"),
+        slack.posts(api, body, at=time.time() - 301),
+        slack.posts(api, body, at=time.time() + 900),
+        slack.posts(api, body, **{"x-slack-signature": "v0="}),
+        slack.posts(api, body, **{"x-slack-request-timestamp": "now"}),
+        slack.posts(api, body, **{"x-slack-request-timestamp": ""}),
+    ]
+    assert {(answer.status_code, answer.json()["code"]) for answer in bad} == {(401, "bad_signature")}
+    wait_for(lambda: sum(r["data"]["count"] for r in workspace.refusals("bad_signature")) >= before + len(bad), "it")
+    assert workspace.stack.escalation(held)["status"] == "open"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "payload=%7B",
+        "payload=%5B1%5D",
+        "nothing=1",
+        urlencode({"payload": json.dumps({"type": "block_actions", "actions": 7, "user": {"id": "U"}})}),
+        urlencode({"payload": json.dumps({"type": "block_actions", "actions": [{"action_id": "kt_claim"}]})}),
+        urlencode({"payload": json.dumps({"type": "view_submission", "view": {"callback_id": "kt_decide"}})}),
+    ],
+)
+def test_what_slack_would_not_send_is_refused(workspace: Workspace, body: str) -> None:
+    answer = workspace.slack.posts(workspace.api, body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_what_is_no_click_of_ours_is_taken_and_does_nothing(workspace: Workspace) -> None:
+    held = workspace.case()
+    for payload in ({"type": "shortcut"}, {"type": "view_submission", "view": {"callback_id": "another"}}):
+        assert workspace.slack.sends(workspace.api, payload).status_code == 200
+    workspace.click("UREVIEWER", "kt_open", held)
+    assert workspace.stack.escalation(held)["status"] == "open"
+
+
+def test_an_answer_elsewhere_than_at_slack_is_not_given() -> None:
+    assert is_slacks("https://hooks.slack.com/actions/T/1/x", "https://slack.com/api")
+    for url in ("http://hooks.slack.com/x", "https://hooks.slack.com.evil.example/x", "http://169.254.169.254/", "x:["):
+        assert not is_slacks(url, "https://slack.com/api")

@@ -53,6 +53,8 @@ async def register(connection: AsyncConnection, tenant: str, hold: HeldRequest) 
             holds.c.tenant == tenant,
             holds.c.consumer == hold.consumer,
             holds.c.idempotency_key == hold.idempotency_key,
+            # Not one that another attempt has committed since we looked: that one is found below.
+            holds.c.created_at <= hold.created_at - REMEMBERED,
         )
         await connection.execute(stale.values(idempotency_key=None))
     row = {

@@ -32,7 +32,7 @@ from escalations.step import open_case
 from escalations.terms import Frozen, terms_of
 from escalations.views import View, view_of
 from ledger.entries import Draft
-from store.contents import ANSWER, FINDING, REQUEST, Contents
+from store.contents import ANSWER, FINDING, REQUEST, TOKENS, Contents
 from store.database import Database
 from store.directory import read_directory
 from store.escalations import put_view
@@ -59,7 +59,7 @@ class NotOpened(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An answer to be held. `request`, `answer` and `finding` are JSON; `event` is its governed event.
+    """An answer to be held. `request`, `answer`, `finding` and `tokens` are JSON; `event` is its governed event.
 
     `request_digest` and `idempotency_key` are the keyed digests by which a retry finds this hold.
     """
@@ -76,6 +76,7 @@ class Proposal:
     completion_id: str | None = None
     request_digest: str = ""
     idempotency_key: str | None = None
+    tokens: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ class Opener:
             registered = await register(connection, event.tenant, hold)
             if registered is hold:
                 fields = {REQUEST: proposal.request, ANSWER: proposal.answer, FINDING: proposal.finding}
+                if proposal.tokens is not None:
+                    fields[TOKENS] = proposal.tokens
                 await self._contents.create(connection, event.tenant, escalation_id, wrapped, key, fields, now)
                 await connection.execute(
                     events.insert().values(event_row(event) | {"body": body, "escalation_id": escalation_id})

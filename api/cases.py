@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from api.authentication import READERS, Caller, Using, only, scope_of
 from api.desk import AtDesk, Desk
+from api.masking import hidden_in, masked, masked_anew
 from api.presentation import note_of, present, present_history
 from api.problems import Problem
 from api.records import note_read
@@ -95,6 +96,8 @@ async def get_response(
         )
     if answer is not None:
         await note_read(using, caller, escalation_id, "released")
+        if not caller.has(Role.GATEWAY):
+            answer = await _as_reviewers_see(using, caller, escalation_id, answer)
         return Response(answer, media_type="application/json", headers={"x-escalation-id": escalation_id})
     if release.outcome in (End.EXPIRED, End.WITHDRAWN):
         raise Problem(410, f"escalation_{release.outcome}", _ENDED[release.outcome], escalation_id=escalation_id)
@@ -129,19 +132,24 @@ async def _with_context(using: Services, caller: Principal, view: View) -> Escal
         scope = scope_of(caller)
         earlier = [v for v in await earlier_of(connection, view) if sees(scope, v)]
     shown = present(view, using, note)
-    request, answer = orjson.loads(found.get(REQUEST, b"null")), orjson.loads(found.get(ANSWER, b"null"))
+    finding = orjson.loads(found.get(FINDING, b"{}"))
+    hidden = {name: hidden_in(finding, name) for name in ("request", "answer")}
+    request = masked(orjson.loads(found.get(REQUEST, b"null")), hidden["request"])
+    answer = masked(orjson.loads(found.get(ANSWER, b"null")), hidden["answer"])
+    proposed = await _proposed_answer(using, view)
     shown.context = {
         "request": request,
         "held_answer": answer,
         "asked": [{"path": path, "text": text} for path, text in request_texts(request or {})],
-        "proposed_answer": await _proposed_answer(using, view),
+        "proposed_answer": masked_anew(proposed) if proposed and hidden["answer"] else proposed,
         "texts": [{"path": path, "text": text} for path, text in texts(answer or {})],
         "metadata": (request or {}).get("metadata"),
         "policy_match": {
             "rule": view.policy_rule,
             "reason_code": view.reason_code,
-            **orjson.loads(found.get(FINDING, b"{}")),
+            **finding,
         },
+        "masked": sum(map(len, hidden.values())),
         "consumer": view.consumer,
         "team": view.consumer_team,
         "consumer_group": view.consumer_group,
@@ -175,6 +183,14 @@ async def _proposed_answer(using: Services, view: View) -> Any:
     async with using.database.read() as connection:
         found = await using.contents.read(connection, view.tenant, view.escalation_id, field)
     return orjson.loads(found[field]) if field in found else None
+
+
+async def _as_reviewers_see(using: Services, caller: Principal, escalation_id: str, answer: bytes) -> bytes:
+    """What leaves is the consumer's; a reviewer sees of it what they see of the case."""
+    async with using.database.read() as connection:
+        found = await using.contents.read(connection, caller.tenant, escalation_id, FINDING)
+    hidden = hidden_in(orjson.loads(found.get(FINDING, b"{}")), "answer")
+    return orjson.dumps(masked_anew(orjson.loads(answer))) if hidden else answer
 
 
 async def _may_receive(using: Services, caller: Principal, at: Desk, escalation_id: str) -> None:

@@ -63,10 +63,15 @@ async def tail_events(
 
 @router.get("/{event_id}", summary="One governed request")
 async def get_event(caller: Readers, using: Using, event_id: str) -> dict[str, Any]:
+    return event_row(await find_seen(using, caller, event_id))
+
+
+async def find_seen(using: Services, caller: Principal, event_id: str) -> GovernedEvent:
+    """Raises NotFound for an event that is not there, or not for these eyes."""
     event = await _appearing(using, caller.tenant, event_id)
     if event is None or not _sees(caller, event):
         raise NotFound(f"there is no event {event_id}, or it belongs to another team")
-    return event_row(event)
+    return event
 
 
 async def _appearing(using: Services, tenant: str, event_id: str) -> GovernedEvent | None:

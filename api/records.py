@@ -17,6 +17,11 @@ async def note_read(using: Services, caller: Principal, escalation_id: str | Non
     await _note(using, caller, "content.read", "read", escalation_id, {"what": what, **data})
 
 
+async def note_reveal(using: Services, caller: Principal, escalation_id: str | None, **data: Any) -> None:
+    """Somebody is about to see what is masked. Raises StoreUnavailable; then nothing may be shown."""
+    await _note(using, caller, "content.revealed", "reveal", escalation_id, data)
+
+
 async def note_change(using: Services, caller: Principal, happening: str, **data: Any) -> None:
     """An admin is about to change people or settings. Raises StoreUnavailable; then nothing is changed."""
     await _note(using, caller, happening, "change", None, data)

@@ -28,6 +28,8 @@ from policies.detectors.entities import ENTITIES
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 OWN = Path(__file__).parent / "labelled"
 USUAL = 0.5
+THRESHOLDS = (0.05, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+FINE = tuple(step / 100 for step in range(5, 101, 5))
 _CATEGORIES = human_oversight.CATEGORIES
 _PII = PiiDetector.model_construct(entities=ENTITIES, pci_mode=False, action="redact")
 _MEASURED = ("CREDIT_CARD", "IBAN_CODE", "US_SSN", "EMAIL_ADDRESS", "IP_ADDRESS", "PHONE_NUMBER")
@@ -161,7 +163,7 @@ def _overlap(span: Span, wanted: dict[str, object]) -> bool:
 
 
 def injection(data: Path, split: str) -> list[str]:
-    """Prompt injection: attacks and harmless texts, at the usual threshold and where 5 % of general requests are held.
+    """Prompt injection: attacks and harmless texts, at each threshold.
 
     XSTest is left out of the general requests: its prompts are a development set here.
     """
@@ -173,26 +175,48 @@ def injection(data: Path, split: str) -> list[str]:
         for request in dict.fromkeys(request for request, _ in pairs)
     ]
     negatives = [prompt_injection.screen("", text).score for text in general]
-    five = threshold_at(negatives, 0.05)
-    rows = []
-    for name, kind, texts in _injection_sets(data, split):
-        scores = [prompt_injection.screen("", text).score for text in texts]
-        held = sum(score >= prompt_injection.THRESHOLD for score in scores)
-        rows.append([name, kind, len(scores), share(held, len(scores)), share(above(scores, five), len(scores))])
-    usual = sum(score >= prompt_injection.THRESHOLD for score in negatives)
-    rows.append(
+    sets = [
+        (name, kind, [prompt_injection.screen("", text).score for text in texts])
+        for name, kind, texts in _injection_sets(data, split)
+    ]
+    sets.append(("general requests", "harmless", negatives))
+    rows = [
         [
-            "general requests",
-            "harmless",
-            len(negatives),
-            share(usual, len(negatives)),
-            share(above(negatives, five), len(negatives)),
+            name,
+            kind,
+            len(scores),
+            *(share(sum(score >= limit for score in scores), len(scores)) for limit in THRESHOLDS),
         ]
-    )
+        for name, kind, scores in sets
+    ]
     return [
         f"### Prompt injection, patterns alone, split `{split}`",
-        table(["set", "of", "n", "found at 0.5", f"found above {five:g}, the lowest score that at most 5 % of general requests exceed"], rows),
+        "The share that is found from each `threshold` on; 0.5 is what ships.",
+        table(["set", "of", "n", *(f"{limit:g}" for limit in THRESHOLDS)], rows),
+        *_floors({name: scores for name, _, scores in sets}),
     ]  # fmt: skip
+
+
+def _floors(scores: dict[str, list[float]]) -> list[str]:
+    """What was promised, held against what is: with the lowest threshold that keeps to 5 % of general requests."""
+    within = [
+        limit
+        for limit in FINE
+        if sum(score >= limit for score in scores["general requests"]) <= 0.05 * len(scores["general requests"])
+    ]
+    if not within or "PurpleLlama" not in scores or "NotInject, one trigger word" not in scores:
+        return []
+    attacks, words = scores["PurpleLlama"], scores["NotInject, one trigger word"]
+    found = sum(score >= within[0] for score in attacks)
+    held = sum(score >= prompt_injection.THRESHOLD for score in words)
+    strict = [limit for limit in FINE if sum(score >= limit for score in words) <= 0.01 * len(words)]
+    both = sum(score >= strict[0] for score in attacks)
+    return [
+        f"The floors: at least 0.35 of the attacks where at most 5 % of general requests are held, which is `threshold: "
+        f"{within[0]:g}`, is {share(found, len(attacks))} of PurpleLlama; at most 1 % of NotInject's first set is "
+        f"{share(held, len(words))} at 0.5. Both at once: with `threshold: {strict[0]:g}`, the lowest that keeps to the "
+        f"second, {share(both, len(attacks))} of PurpleLlama."
+    ]
 
 
 def _injection_sets(data: Path, split: str) -> list[tuple[str, str, list[str]]]:

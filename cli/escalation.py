@@ -11,6 +11,7 @@ from cli.acting import act
 from cli.case_context import show_context
 from cli.options import Id, IdFlag, Json, Profile, connect, the_id
 from cli.output import ago, is_terminal, note, show_fields, show_json, show_json_line, show_line, show_table, visible
+from cli.revealing import reveal
 
 app = typer.Typer(
     help="Review: list, get, claim, resolve, escalate, watch.", no_args_is_help=True, rich_markup_mode=None
@@ -75,6 +76,10 @@ def get(
     show_fields({name: value for name, value in found.items() if value is not None})
     if context:
         show_context(context)
+        if context.get("masked"):
+            note(
+                f"{context['masked']} stretches are masked; `kt escalation reveal {found['escalation_id']}` tells them"
+            )
 
 
 @app.command()
@@ -269,5 +274,7 @@ def _facts(data: dict[str, Any]) -> str:
     shown = {name: value for name, value in data.items() if not name.endswith(hidden) and value is not None}
     return " ".join(f"{name}={value}" for name, value in shown.items() if not isinstance(value, list | dict))
 
+
+app.command()(reveal)
 
 COMMANDS = {"escalation": app}

@@ -9,6 +9,7 @@ import typer
 
 from cli.options import Json, Profile, connect
 from cli.output import show_fields, show_json, show_json_line, show_table
+from cli.revealing import reveal_event
 
 app = typer.Typer(help="Governed requests: tail and get.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -88,5 +89,7 @@ def _show(events: list[dict[str, Any]], as_json: bool, empty: str) -> None:
     ]
     show_table(COLUMNS, rows, empty)
 
+
+app.command("reveal")(reveal_event)
 
 COMMANDS = {"events": app}

@@ -30,6 +30,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from escalations.channels import Channel
+from escalations.commands import Role
 from escalations.decision_settings import DecisionSettings
 from escalations.operations_settings import AssignmentSettings, Calendars, Schedules, read_weekdays
 from escalations.parts import Names, Part, Zone, one_or_many
@@ -130,6 +131,19 @@ class RoutingSettings(Part):
         return rules
 
 
+class PrivacySettings(Part):
+    """`may_reveal`: the roles that may see personal data that is masked, each time on the record."""
+
+    may_reveal: Annotated[tuple[Role, ...], BeforeValidator(one_or_many)] = (Role.SENIOR, Role.ADMIN)
+
+    @field_validator("may_reveal")
+    @classmethod
+    def _people(cls, roles: tuple[Role, ...]) -> tuple[Role, ...]:
+        if Role.GATEWAY in roles:
+            raise ValueError("a gateway is nobody to whom anything could be shown")
+        return roles
+
+
 class EscalationSettings(Part):
     """The whole document. An absent part has its defaults.
 
@@ -145,4 +159,5 @@ class EscalationSettings(Part):
     schedules: Schedules = Field(default_factory=dict)
     assignment: AssignmentSettings = AssignmentSettings()
     decisions: DecisionSettings = DecisionSettings()
+    privacy: PrivacySettings = PrivacySettings()
     unverified_signals: bool = False

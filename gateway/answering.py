@@ -17,8 +17,9 @@ from starlette.responses import Response, StreamingResponse
 from gateway.asking import Asked, Incoming, Once, read_request
 from gateway.attempts import Attempts, Result
 from gateway.background import Background
+from gateway.calls import Call, Held, Released
 from gateway.errors import GatewayError, invalid, unavailable
-from gateway.governing import Call, Governor, Held, Released
+from gateway.governing import Governor
 from gateway.releasing import STREAM_HEADERS, HeldCaller, Releaser, patience_of
 from gateway.rules import Rules
 from gateway.services import Services

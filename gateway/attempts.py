@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from activities.opening import NotOpened
+from gateway.calls import Call, Held, Released
 from gateway.errors import GatewayError, unavailable
-from gateway.governing import Call, Held, Released
 from gateway.services import Services
 from store.database import StoreUnavailable
 from store.holds import HeldRequest, HoldState, attach_retry, find_by_key

@@ -18,8 +18,8 @@ from starlette.responses import Response, StreamingResponse
 
 from activities.opening import new_id
 from gateway import errors
+from gateway.calls import Call, Held, Released
 from gateway.errors import GatewayError
-from gateway.governing import Call, Held, Released
 from gateway.releasing import STREAM_HEADERS, Releaser
 from gateway.services import Services
 from gateway.surfaces.responses import ResponsesSurface

@@ -9,78 +9,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from activities.opening import NotOpened, Proposal, new_id
-from escalations.routes import Chooser
-from escalations.routing import Preset
-from gateway.asking import Asked, Once
+from gateway.calls import Call, Held, Released
 from gateway.errors import GatewayError, unavailable
 from gateway.limits import too_many_held
-from gateway.rules import Rules
+from gateway.proposing import finding, presets
 from gateway.services import Services
 from ledger.entries import Draft
-from policies.chain import Finding, Screened, Verdict, Who
+from policies.chain import Finding, Screened, Verdict
 from policies.config import OVERSIGHT_CATEGORIES
 from policies.targets import Target
+from store.contents import TOKENS
 from store.database import StoreUnavailable
 from store.events import GovernedEvent
 from store.holds import count_waiting
-from store.tokens import Principal
 from vault.envelopes import VaultError
 
 _logger = logging.getLogger("keeptrusts.gateway")
+Looked = TypeVar("Looked")
 LOOKED_AT_INLINE = 8 * 1024
 """Bytes of text that the policies look at without leaving the event loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """An answer that may leave at once. `headers` are the model's own that callers may know; `upstream_s` it took."""
-
-    document: dict[str, Any]
-    verdict: Verdict
-    event_id: str
-    headers: Mapping[str, str]
-    upstream_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An answer that waits for a person."""
-
-    escalation_id: str
-    event_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request with who sent it, the rules that hold for them, and where it may go.
-
-    `fingerprint` and `key_digest` find it again for retries; `document_id`, where set, is the place where a
-    background answer will be, and becomes its id.
-    """
-
-    asked: Asked
-    consumer: Principal
-    rules: Rules
-    candidates: tuple[Target, ...]
-    request_id: str
-    fingerprint: Once
-    key_digest: str | None
-    started: float
-    document_id: str | None = None
-
-    @property
-    def request_digest(self) -> str:
-        return self.fingerprint.value()
 
 
 class Governor:
@@ -91,11 +47,11 @@ class Governor:
 
     async def screen(self, call: Call) -> Screened:
         """The input policies."""
-        look = partial(call.rules.chain.screen_request, call.asked.body, _who(call))
+        look = partial(call.rules.chain.screen_request, call.asked.body, call.who)
         screened = await self._looked(look, call.asked.size)
-        return await call.rules.detectors.look(screened, "input", call.asked.body, _who(call))
+        return await call.rules.detectors.look(screened, "input", call.asked.body, call.who)
 
-    async def _looked(self, look: Callable[[], Screened], size: int) -> Screened:
+    async def _looked(self, look: Callable[[], Looked], size: int) -> Looked:
         """A short text is looked at in less time than a thread takes to start; a long one must not stop the others."""
         if size <= LOOKED_AT_INLINE:
             return look()
@@ -137,18 +93,20 @@ class Governor:
             raise _blocked(both.cause)
         if both.verdict is Verdict.ESCALATED:
             return await self._hold(call, event, both, asked.document, answer.target)
+        if both.tokens:
+            await self._keep(event, both)
         await self.record(event)
         return Released(both.document, both.verdict, event.event_id, answer.headers, answer.seconds)
 
     async def _judge(self, call: Call, asked: Screened, document: dict[str, Any], size: int) -> Screened:
         """The output policies, and what the application itself demands."""
         if not call.asked.surface.holds:
-            return Screened(document, asked.findings)
-        look = partial(call.rules.chain.screen_answer, asked.document, document, _who(call))
+            return Screened(document, asked.findings, asked.tokens)
+        look = partial(call.rules.chain.screen_answer, asked.document, document, call.who)
         said = await self._looked(look, call.asked.size + size)
-        said = await call.rules.detectors.look(said, "output", asked.document, _who(call))
+        said = await call.rules.detectors.look(said, "output", asked.document, call.who)
         demanded = (_demanded(call),) if call.asked.review is not None else ()
-        return Screened(said.document, (*asked.findings, *said.findings, *demanded))
+        return Screened(said.document, (*asked.findings, *said.findings, *demanded), {**asked.tokens, **said.tokens})
 
     async def _check_held(self, call: Call) -> None:
         limit = call.rules.limits.held
@@ -171,15 +129,16 @@ class Governor:
             event=event,
             request=orjson.dumps(request),
             answer=orjson.dumps(both.document),
-            finding=orjson.dumps(_finding(both.findings, request, both.document)),
+            finding=orjson.dumps(await self._looked(partial(finding, call, both, request), call.asked.size)),
             severity=cause.severity,
-            presets=_presets(target, call.asked.model),
+            presets=presets(target, call.asked.model),
             requester=call.consumer.consumer.owner if call.consumer.consumer else None,
             reply_to=self._services.reply_to,
             consumer_channel=call.rules.hold.webhook,
             completion_id=str(both.document["id"]) if both.document.get("id") else None,
             request_digest=call.request_digest,
             idempotency_key=call.key_digest,
+            tokens=orjson.dumps(both.tokens) if both.tokens else None,
         )
         try:
             async with asyncio.timeout(5):
@@ -188,6 +147,19 @@ class Governor:
             _logger.error("an answer could not be held and was not released: %s", type(fault).__name__)
             raise unavailable() from None
         return Held(opened.escalation_id, None if opened.merged else event.event_id)
+
+    async def _keep(self, event: GovernedEvent, both: Screened) -> None:
+        """What the tokens of an answer that may leave stand for, into the vault. Raises GatewayError 503."""
+        services = self._services
+        key, wrapped = services.contents.new_key(event.tenant, event.event_id)
+        fields = {TOKENS: orjson.dumps(both.tokens)}
+        try:
+            async with asyncio.timeout(5), services.database.write() as connection:
+                create = services.contents.create
+                await create(connection, event.tenant, event.event_id, wrapped, key, fields, event.at)
+        except (StoreUnavailable, TimeoutError) as fault:
+            _logger.error("an answer's tokens could not be kept and it was not released: %s", type(fault).__name__)
+            raise unavailable() from None
 
     async def record(self, event: GovernedEvent) -> None:
         """Ledger entry and event, durable together. Without the ledger nothing goes on."""
@@ -262,10 +234,6 @@ class Governor:
         )
 
 
-def _who(call: Call) -> Who:
-    return Who(call.consumer.login, call.request_id)
-
-
 def _blocked(cause: Finding | None) -> GatewayError:
     what = f"{cause.policy} ({cause.reason_code})" if cause else "a policy"
     return GatewayError(
@@ -300,40 +268,3 @@ def _param(pointer: str) -> str:
     for part in pointer.split("/")[1:]:
         written += f"[{part}]" if part.isdigit() else f".{part}"
     return written.lstrip(".")
-
-
-def _presets(target: Target, model: str) -> tuple[Preset, ...]:
-    """The configured routes of this request: the model's before the target's."""
-    presets = []
-    entry = target.model_entry(model)
-    for chosen_by, name, routing in (
-        (Chooser.MODEL, f"model {model} of {target.id}", entry.escalation_routing if entry else None),
-        (Chooser.TARGET, f"provider target {target.id}", target.escalation_routing),
-    ):
-        if routing is not None:
-            presets.append(Preset(chosen_by, name, routing.team_id, routing.user_id))
-    return tuple(presets)
-
-
-def _finding(findings: tuple[Finding, ...], request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    """What fired and on which words: for the vault, because the words are content."""
-    return {
-        "findings": [
-            {
-                **finding.summary(),
-                "spans": [
-                    {
-                        "path": span.path,
-                        "start": span.start,
-                        "end": span.end,
-                        "label": span.label,
-                        "pattern": span.pattern,
-                    }
-                    for span in finding.spans[:50]
-                ],
-            }
-            for finding in findings
-        ],
-        "request_model": request.get("model"),
-        "answer_model": answer.get("model"),
-    }

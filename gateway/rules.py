@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from gateway.detectors import Connections, Detectors
 from policies.chain import Chain
 from policies.config import Hold, Limits, PolicyConfig
+from policies.given import UNGIVEN, Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,10 @@ class RuleBook:
         digest: str,
         environment: Mapping[str, str] = os.environ,
         shadow: PolicyConfig | None = None,
+        given: Given = UNGIVEN,
     ) -> None:
         self._environment = environment
+        self._given = given
         self._connections = Connections()
         self._rules = self._made(config, digest, shadow)
 
@@ -73,5 +76,5 @@ class RuleBook:
         return made
 
     def _ready(self, config: PolicyConfig, digest: str, shadow: PolicyConfig | None) -> Rules:
-        chain = Chain(config, shadow)
+        chain = Chain(config, shadow, self._given)
         return Rules(config, digest, chain, Detectors(chain, self._environment, self._connections))

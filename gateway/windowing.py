@@ -23,10 +23,12 @@ _Place = tuple[Any, str]
 
 
 class _Text:
-    """One text of one choice, as far as it has come and has not left."""
+    """One text of one choice, as far as it has come and has not left. A tool's arguments stay until they are whole:
+    half of them is no JSON, and nobody reads them as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = "") -> None:
         self.pending = ""
+        self._path = path
 
     def add(self, text: str, chain: Chain) -> str:
         """What may leave of it and of what came before."""
@@ -35,10 +37,10 @@ class _Text:
 
     def take(self, chain: Chain, *, all_of_it: bool) -> str:
         """What may leave now."""
-        if not all_of_it and len(self.pending) <= WINDOW:
+        if not all_of_it and (self._path or len(self.pending) <= WINDOW):
             return ""
         if all_of_it:
-            ready, self.pending = chain.redacted(self.pending), ""
+            ready, self.pending = chain.redacted(self.pending, self._path), ""
             return ready
         end = chain.safe_end(self.pending, len(self.pending) - WINDOW)
         ready, self.pending = chain.redacted(self.pending[:end]), self.pending[end:]
@@ -108,7 +110,7 @@ def _call(called: dict[str, Any], place: _Place, texts: dict[_Place, _Text], cha
     told = {"name": called["name"]} if isinstance(called.get("name"), str) else {}
     for name in ("arguments", "input"):
         if isinstance(called.get(name), str):
-            told[name] = _window(texts, place).add(called[name], chain)
+            told[name] = texts.setdefault(place, _Text(f"/{name}")).add(called[name], chain)
     return told
 
 

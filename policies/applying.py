@@ -14,7 +14,9 @@ from policies import content_rules, credentials
 from policies.content_rules import ReadyRule
 from policies.detectors import Span, human_oversight, pii, prompt_injection
 from policies.detectors.described import Described
-from policies.findings import VERDICTS, Finding, Screened
+from policies.detectors.entities import SECURITY_CODE
+from policies.findings import VERDICTS, Finding, Screened, Verdict
+from policies.json_texts import ARGUMENTS, find_in_json, is_json, replaced_in_json
 from policies.options import DataLoss, HumanOversight, PiiDetector, PromptInjection, TopicAllow
 from policies.requests import last_asked, request_texts, rewrite
 
@@ -33,10 +35,12 @@ class Looking:
 
 def injection(screened: Screened, options: PromptInjection, looking: Looking) -> Screened:
     """Attempts to overrule instructions, in every text of a request."""
-    spans = tuple(span for path, text in looking.texts(screened.document) for span in prompt_injection.find(path, text))
-    if not spans:
+    found = [prompt_injection.screen(path, text) for path, text in looking.texts(screened.document)]
+    sure = [screening for screening in found if screening.score >= options.threshold]
+    if not sure:
         return screened
     action = options.response.action
+    surest = max(sure, key=lambda screening: screening.score)
     return screened.adding(
         Finding(
             policy="prompt-injection",
@@ -45,31 +49,45 @@ def injection(screened: Screened, options: PromptInjection, looking: Looking) ->
             action=action,
             reason_code="prompt_injection",
             detector=prompt_injection.VERSION,
+            score=round(surest.score * 1000),
             severity=Severity.HIGH,
-            spans=spans,
+            spans=tuple(span for screening in sure for span in screening.spans),
+            layers={family: round(weight * 1000) for family, weight in surest.layers.items()},
         )
     )
 
 
-def personal_data(screened: Screened, options: PiiDetector, looking: Looking) -> Screened:
-    """Personal data in every text; redacted or masked where that is the action."""
-    spans = tuple(span for path, text in looking.texts(screened.document) for span in pii.find(path, text, options))
+def personal(path: str, text: str, options: PiiDetector) -> list[Span]:
+    """The personal data of one text; in a tool's arguments also what is written with escapes."""
+    found = pii.find(path, text, options)
+    if "\\" not in text or not path.endswith(ARGUMENTS) or not is_json(text):
+        return found
+    read = find_in_json(text, lambda said: pii.find(path, said, options))
+    return read + [span for span in found if all(span.end <= one.start or span.start >= one.end for one in read)]
+
+
+def personal_data(screened: Screened, options: PiiDetector, looking: Looking, key: bytes) -> Screened:
+    """Personal data in every text, replaced where that is the action; cards and their codes in PCI mode whatever it
+    is."""
+    spans = tuple(span for path, text in looking.texts(screened.document) for span in personal(path, text, options))
     if not spans:
         return screened
+    going = spans if options.action in REPLACING else cards_of(spans, options)
+    verdict = VERDICTS[options.action]
     screened = screened.adding(
         Finding(
             policy="pii-detector",
             stage=looking.stage,
-            verdict=VERDICTS[options.action],
+            verdict=Verdict.REDACTED if going and verdict is Verdict.PASSED else verdict,
             action=options.action,
             reason_code=spans[0].pattern,
             detector=pii.VERSION,
             spans=spans,
         )
     )
-    if options.action not in ("redact", "mask"):
-        return screened
-    return _redacted(screened, looking, spans, replacement(options.action))
+    put = Replacing(options, key)
+    redacted = _redacted(screened, looking, going, put) if going else screened
+    return replace(redacted, tokens={**screened.tokens, **put.tokens}) if put.tokens else redacted
 
 
 def secrets(screened: Screened, options: DataLoss, looking: Looking) -> Screened:
@@ -192,13 +210,46 @@ def labelled(_found: str, span: Span) -> str:
     return f"[{span.label}]"
 
 
-def replacement(action: str) -> Replacement:
-    """What stands for personal data, by action."""
-    return (lambda found, span: pii.masked(found, span.label)) if action == "mask" else labelled
+REPLACING = frozenset({"redact", "mask", "hash", "tokenize"})
+"""What `pii-detector` does about text by putting something else there."""
 
 
-def replaced(text: str, spans: list[Span], put: Replacement) -> str:
-    """The text with every span replaced."""
+class Replacing:
+    """What stands for personal data, by action. `tokens` fills with what may be told again to who has the right."""
+
+    def __init__(self, options: PiiDetector, key: bytes) -> None:
+        # Where an action replaces nothing, PCI mode still masks cards.
+        self._action = options.action if options.action in REPLACING else "mask"
+        self._pci = options.pci_mode
+        self._key = key
+        self.tokens: dict[str, str] = {}
+
+    def __call__(self, found: str, span: Span) -> str:
+        # Not even a digest of a security code may be kept (PCI DSS 4.0, requirement 3.3.1).
+        if self._action == "redact" or span.label == SECURITY_CODE:
+            return labelled(found, span)
+        if self._action == "mask":
+            return pii.masked(found, span.label)
+        name = pii.hashed(found, span.label, self._key)
+        if self._action == "tokenize":
+            card = self._pci and span.label == "CREDIT_CARD"
+            self.tokens[name] = pii.masked(found, span.label) if card else found
+        return name
+
+
+def cards_of(spans: tuple[Span, ...], options: PiiDetector) -> tuple[Span, ...]:
+    """The payment cards and security codes among what was found, where PCI mode is on."""
+    return tuple(span for span in spans if options.pci_mode and span.label in ("CREDIT_CARD", SECURITY_CODE))
+
+
+def replaced(text: str, spans: list[Span], put: Replacement, path: str = "") -> str:
+    """The text with every span replaced. A tool's arguments that were JSON still are."""
+    if path.endswith(ARGUMENTS) and spans and is_json(text):
+        return replaced_in_json(text, spans, put)
+    return _replaced(text, spans, put)
+
+
+def _replaced(text: str, spans: list[Span], put: Replacement) -> str:
     pieces, done = [], 0
     for span in sorted(spans, key=lambda span: span.start):
         if span.start < done:
@@ -211,7 +262,7 @@ def replaced(text: str, spans: list[Span], put: Replacement) -> str:
 def _redacted(screened: Screened, looking: Looking, spans: tuple[Span, ...], put: Replacement) -> Screened:
     if looking.stage == "input":
         redacted = rewrite(
-            screened.document, lambda path, text: replaced(text, [s for s in spans if s.path == path], put)
+            screened.document, lambda path, text: replaced(text, [s for s in spans if s.path == path], put, path)
         )
         return replace(screened, document=redacted)
     completion = copy.deepcopy(screened.document)
@@ -227,4 +278,4 @@ def _rewrite_at(document: Any, pointer: str, spans: list[Span], put: Replacement
     for name in holders:
         here = here[int(name)] if isinstance(here, list) else here[name]
     key: Any = int(last) if isinstance(here, list) else last
-    here[key] = replaced(str(here[key]), spans, put)
+    here[key] = replaced(str(here[key]), spans, put, pointer)

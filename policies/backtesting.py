@@ -13,7 +13,7 @@ from typing import Any
 from policies.chain import Chain, Verdict
 from policies.config import PolicyConfig
 from policies.findings import VERDICTS
-from policies.options import HumanOversight
+from policies.options import HumanOversight, PromptInjection
 from policies.trying import try_out
 
 PROVED_RIGHT = frozenset({"block", "redact_and_allow"})
@@ -204,6 +204,8 @@ def _action(config: PolicyConfig, finding: dict[str, Any]) -> str | None:
     if isinstance(options, HumanOversight):
         named = reason in options.require_human_for
         return options.action_of(reason, int(finding.get("score", 0)) / 1000) if named else None
+    if isinstance(options, PromptInjection) and int(finding.get("score", 1000)) < options.threshold * 1000:
+        return None
     for said in ("response", "action", "otherwise"):
         value = getattr(options, said, None)
         if value is not None:

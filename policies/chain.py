@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies import applying, content_rules
-from policies.applying import Looking, replaced, replacement
+from policies.applying import Looking, Replacing, personal, replaced
 from policies.config import PolicyConfig
-from policies.detectors import Span, pii
+from policies.detectors import Span
 from policies.findings import Finding, Screened, Verdict, failed
+from policies.given import UNGIVEN, Given
 from policies.options import (
     ContentRules,
     DataLoss,
@@ -33,6 +34,7 @@ from policies.options import (
 __all__ = ["Chain", "Finding", "Screened", "Verdict", "Who"]
 
 _logger = logging.getLogger("keeptrusts.policies")
+_STREAMED = frozenset({"redact", "mask", "hash"})
 _OF_ANSWERS = frozenset({"pii-detector", "human-oversight", "data-loss", "content-rules"})
 
 
@@ -50,14 +52,15 @@ Policy = Callable[[Screened, Looking], Screened]
 class Chain:
     """The policies of one configuration, ready to run. It calls nobody and keeps nothing."""
 
-    def __init__(self, config: PolicyConfig, shadow: PolicyConfig | None = None) -> None:
+    def __init__(self, config: PolicyConfig, shadow: PolicyConfig | None = None, given: Given = UNGIVEN) -> None:
         """`shadow` looks at the same requests and answers; what it finds is recorded, and nothing is done."""
-        self._shadow = Chain(shadow) if shadow is not None else None
+        self._given = given
+        self._shadow = Chain(shadow, given=given) if shadow is not None else None
         self._shadow_name = shadow.name if shadow is not None else None
         self.names = config.policies.chain
         self.oversight = config.policy.human_oversight
         self._options = {name: options for name, options in config.options.items() if options.mode != "off"}
-        self._run_by = {name: _policy(options) for name, options in self._options.items()}
+        self._run_by = {name: _policy(options, given) for name, options in self._options.items()}
         self._pii = config.policy.pii_detector or PiiDetector()
         self.own = {name: options for name, options in self._options.items() if isinstance(options, OwnDetector)}
 
@@ -73,11 +76,11 @@ class Chain:
         if self._shadow is not None:
             return False
         looking = [name for name in self._options if name in _OF_ANSWERS or name in self.own]
-        return looking == ["pii-detector"] and self._pii.action in ("redact", "mask") and self._pii.always_acts
+        return looking == ["pii-detector"] and self._pii.action in _STREAMED and self._pii.always_acts
 
-    def redacted(self, text: str) -> str:
+    def redacted(self, text: str, path: str = "") -> str:
         """A piece of an answer as `pii-detector` leaves it. Raises what a detector raises: nothing may leave then."""
-        return replaced(text, self._spans(text), replacement(self._pii.action))
+        return replaced(text, self._spans(text, path), Replacing(self._pii, self._given.pseudonym_key), path)
 
     def safe_end(self, text: str, end: int) -> int:
         """The last place up to `end` where a text may be cut without cutting through something that is found."""
@@ -86,8 +89,14 @@ class Chain:
                 end = span.start
         return end
 
-    def _spans(self, text: str) -> list[Span]:
-        return sorted(pii.find("", text, self._pii), key=lambda span: span.start)
+    def _spans(self, text: str, path: str = "") -> list[Span]:
+        return sorted(personal(path, text, self._pii), key=lambda span: span.start)
+
+    def hidden(self, document: dict[str, Any], looking: Looking, who: Who | None = None) -> list[Span]:
+        """What of a document that is held reviewers see only as stars: the personal data that is left in it."""
+        if "pii-detector" not in self._options or not self.acts("pii-detector", who):
+            return []
+        return [span for path, text in looking.texts(document) for span in personal(path, text, self._pii)]
 
     def screen_request(self, request: dict[str, Any], who: Who | None = None) -> Screened:
         """The input policies, before the model is called."""
@@ -137,7 +146,7 @@ def chosen(rollout: Rollout, policy: str, who: Who) -> bool:
     return int.from_bytes(digest[:8]) % 10_000 < rollout.percent * 100
 
 
-def _policy(options: Governed) -> Policy | None:
+def _policy(options: Governed, given: Given) -> Policy | None:
     """What a policy does, with what it needs made once; None for a detector that is called elsewhere."""
     match options:
         case PromptInjection():
@@ -151,7 +160,8 @@ def _policy(options: Governed) -> Policy | None:
         case DataLoss():
             return lambda screened, looking: applying.secrets(screened, options, looking)
         case PiiDetector():
-            return lambda screened, looking: applying.personal_data(screened, options, looking)
+            key = given.pseudonym_key
+            return lambda screened, looking: applying.personal_data(screened, options, looking, key)
         case HumanOversight():
             own = tuple(options.categories[name].ready(name) for name in options.categories)
             wanted = tuple(category for category in own if category.name in options.require_human_for)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -28,6 +29,8 @@ VERDICTS = {
     "escalate": Verdict.ESCALATED,
     "redact": Verdict.REDACTED,
     "mask": Verdict.REDACTED,
+    "hash": Verdict.REDACTED,
+    "tokenize": Verdict.REDACTED,
     "log": Verdict.PASSED,
 }
 """What each action comes to."""
@@ -85,10 +88,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What came out of one stage. `document` is the request or the completion, redacted where a policy did that."""
+    """What came out of one stage. `document` is the request or the completion, redacted where a policy did that.
+
+    `tokens` holds what was put in place of personal data, with what it stands for: for the vault alone.
+    """
 
     document: dict[str, Any]
     findings: tuple[Finding, ...] = ()
+    tokens: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

@@ -12,7 +12,7 @@ from policies.chain import Chain
 from policies.config import PolicyConfig
 from policies.documents import Document, Trail
 from policies.loading import Complaint, complain
-from policies.options import OwnDetector
+from policies.options import OwnDetector, PiiDetector, PromptInjection
 from policies.targets import EscalationRouting, Target
 
 _SECRET = re.compile(
@@ -63,6 +63,14 @@ def _reach(document: Document, config: PolicyConfig) -> Iterator[Complaint]:
         if isinstance(options, OwnDetector) and options.url and options.secret_key_ref and _in_clear(options.url):
             told = f"the secret of {name!r} is sent over plain http"
             yield complain(document, (*trail, "url"), "KT221", told, warning=True)
+        if isinstance(options, PiiDetector) and options.pci_mode and options.mode != "off" and not options.always_acts:
+            told = "pci_mode is on, and pii-detector is not enforced for everybody: cards go on as they are"
+            yield complain(document, (*trail, "pci_mode"), "KT226", told, warning=True)
+        if isinstance(options, PromptInjection) and not 0.25 <= options.threshold <= 0.9:
+            much = "single ordinary words are held" if options.threshold < 0.25 else "next to nothing is ever held"
+            yield complain(
+                document, (*trail, "threshold"), "KT222", f"threshold {options.threshold}: {much}", warning=True
+            )
 
 
 def _chain(document: Document, config: PolicyConfig) -> Iterator[Complaint]:

@@ -149,6 +149,10 @@ RULES = {
         "The grey band does not touch the threshold: between them scores are neither ambiguous nor over it.",
         "let the band end at the threshold",
     ),
+    "KT226": Rule(
+        "PCI mode with a policy that is in shadow or rolled out to some: card numbers of the others stay as they are.",
+        "enforce pii-detector for everybody, or set `pci_mode: false` until then",
+    ),
     "KT301": Rule(
         "A routing rule can never be reached: an earlier one matches whatever it would.",
         "move it up, narrow the earlier rule, or remove it",

@@ -171,13 +171,21 @@ class InjectionResponse(Part):
 
 
 class PromptInjection(Governed):
+    """`threshold`: from which score on a request is taken for an attempt; docs/detection.md has what each one finds."""
+
     response: InjectionResponse = InjectionResponse()
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
 class PiiDetector(Governed):
-    """`pci_mode` finds card numbers through any separators and any script's digits. `mask` keeps length and shape."""
+    """`mask` keeps length and shape; `hash` puts a keyed name, the same each time; `tokenize` the same name, and keeps
+    what it stands for in the vault.
 
-    action: Literal["redact", "mask", "block", "escalate", "log"] = "redact"
+    `pci_mode` finds card numbers through any separators and any script's digits. Whatever the action, no more than
+    the last four digits of a card go on, and nothing of its security code.
+    """
+
+    action: Literal["redact", "mask", "hash", "tokenize", "block", "escalate", "log"] = "redact"
     pci_mode: bool = False
     entities: tuple[Entity, ...] = PII_ENTITIES
 

@@ -23,6 +23,7 @@ from gateway.upstream import Endpoint, PooledUpstream
 from gateway.waiting import Waiting
 from gateway.withdrawing import Withdrawer
 from policies.config import PolicyConfig
+from policies.given import Given
 from policies.loading import load_for_gateway, read_secret
 from policies.targets import versioned
 from runtime import serving
@@ -64,7 +65,8 @@ async def run_gateway(environment: Mapping[str, str], options: GatewayOptions, s
         taken = serving.take_listener(options.listen, GATEWAY_PORT, environment)
         client = await connect(parts.keyring, environment, lazy=True)
         feed, called = ChangeFeed(parts.database), endpoints(loaded.config, environment, upstream)
-        rules = RuleBook(loaded.config, loaded.digest, environment, first.shadow_config if first else None)
+        given = Given(pseudonym_key=parts.keyring.pseudonyms.secret())
+        rules = RuleBook(loaded.config, loaded.digest, environment, first.shadow_config if first else None, given)
         services = _gateway_services(parts, client, rules, called, feed, environment)
 
         def apply(found: Followed) -> None:

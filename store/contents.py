@@ -1,7 +1,8 @@
 """Sealed content: prompts, answers, notes. What is stored is ciphertext under a data key per escalation.
 
 Fields: `request`, `answer` (the held completion), `finding` (which patterns matched what), `released:<digest>` (an
-answer as a reviewer redacted it), and `text:<digest>` for every note, comment and follow-up.
+answer as a reviewer redacted it), `text:<digest>` for every note, comment and follow-up, and `tokens` (what the tokens
+in place of personal data stand for). A request that was not held and has tokens keeps them under the id of its event.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from store.database import insert_into
 from store.schema import content_keys, contents
 from vault.envelopes import DataKey, Envelopes, VaultError, WrappedKey
 
-REQUEST, ANSWER, FINDING = "request", "answer", "finding"
+REQUEST, ANSWER, FINDING, TOKENS = "request", "answer", "finding", "tokens"
 
 
 class Contents:

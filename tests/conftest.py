@@ -6,12 +6,17 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import runtime.dev
 from tests.support.model import FakeModel
 from tests.support.stack import Stack, running_stack
 from tests.support.stores import Postgres, running_postgres
+
+# A busy machine is no bug.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 HOOK_SECRET = "whsec_" + base64.b64encode(b"a secret of the tests' own webhook").decode()
 GROUPS = """
@@ -31,6 +36,10 @@ consumer_groups:
         categories: {press: {phrases: [press release]}}
         require_human_for: [press]
         hold: {mode: deferred}
+  tokenized:
+    policy: {pii-detector: {action: tokenize}, human-oversight: {hold: {mode: deferred}}}
+  shown-to-people:
+    policy: {pii-detector: {action: log}, human-oversight: {hold: {mode: deferred}}}
   few:
     limits: {requests_per_minute: 2, held: 1}
 """

@@ -1,9 +1,10 @@
 """The keys of an installation, in one file that only its owner can read.
 
-Four purposes, four separate key sets: `vault` wraps the data keys of escalations, `codec` encrypts Temporal payloads,
-`ledger` signs checkpoints, `commands` signs what the API asks of workflows. Each set names its current key and keeps
-the older ones, so that what was written under them can still be read. Only `kt dev` and `kt admin init` create a
-keyring; every other process refuses to start without one.
+Five purposes, five separate key sets: `vault` wraps the data keys of escalations, `codec` encrypts Temporal payloads,
+`ledger` signs checkpoints, `commands` signs what the API asks of workflows, `pseudonyms` makes the names that stand for
+personal data. Each set names its current key and keeps the older ones, so that what was written under them can still
+be read. Only `kt dev` and `kt admin init` create a keyring, or add the keys that an earlier release did not have; every
+other process refuses to start without them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-PURPOSES = ("vault", "codec", "ledger", "commands")
+PURPOSES = ("vault", "codec", "ledger", "commands", "pseudonyms")
 _SIGNING = ("ledger", "commands")
 
 
@@ -66,6 +67,7 @@ class Keyring:
     codec: KeySet
     ledger: KeySet
     commands: KeySet
+    pseudonyms: KeySet
 
 
 def load_keyring(path: Path) -> Keyring:
@@ -81,19 +83,33 @@ def load_keyring(path: Path) -> Keyring:
         raise KeyringError(f"{path}: others can read the keyring; run `chmod 600 {path}`")
     try:
         data = json.loads(text)
+        if "vault" in data and (missing := [purpose for purpose in PURPOSES if purpose not in data]):
+            raise KeyringError(f"{path}: there is no key for {', '.join(missing)}; add it with `kt admin init`")
         return Keyring(**{purpose: KeySet(**data[purpose]) for purpose in PURPOSES})
     except (ValueError, KeyError, TypeError):
         raise KeyringError(f"{path}: this is not a keyring; restore it from your backup") from None
 
 
 def ensure_keyring(path: Path) -> Keyring:
-    """The keyring at `path`, made if there is none: under a lock, whole or not at all, readable by its owner only."""
+    """The keyring at `path`, made or completed: under a lock, whole or not at all, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            _write(path, {purpose: _new_set(purpose) for purpose in PURPOSES})
+        there = _read(path)
+        if there is not None and (missing := [purpose for purpose in PURPOSES if purpose not in there]):
+            _write(path, {**there, **{purpose: _new_set(purpose) for purpose in missing}})
     return load_keyring(path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What is there already, nothing where there is no file; None for what is no keyring and must stay as it is."""
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "vault" in found else None
 
 
 def _new_set(purpose: str) -> dict[str, Any]:

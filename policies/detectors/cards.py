@@ -22,6 +22,7 @@ _CODE = re.compile(
 _CODE_HINTS = ("cv", "cid", "csc", "security code", "verification")
 _LONGEST = 19
 _SHORTEST = 12
+_GROUP = 4
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
@@ -59,13 +60,31 @@ def _in_run(text: str, start: int, end: int, *, anywhere: bool) -> list[tuple[in
         taken = bytearray(len(digits))
         for low, high in found:
             taken[low:high] = b"\x01" * (high - low)
+        cut = _cuts(places)
         inside = []
         for at in range(len(digits) - _SHORTEST + 1):
-            length = 0 if taken[at] else _length_at(digits, places, at, sums, whole=False)
-            if length and not any(taken[at : at + length]):
+            length = _length_at(digits, places, at, sums, whole=False)
+            covered = taken[at : at + length]
+            # Over what is taken, only what may be a card with other digits right beside it.
+            if length and (not any(covered) or (not all(covered) and cut[at] and cut[at + length])):
                 inside.append((at, at + length))
-        found = sorted(found + _merged(inside))
+        found = _merged(sorted(found + inside))
     return [(places[low], places[high - 1] + 1) for low, high in found]
+
+
+def _cuts(places: list[int]) -> bytearray:
+    """Before which digits, and after the last, a card may begin or end: between groups, and inside long ones. Nobody
+    writes a card so that it ends inside of four digits."""
+    count = len(places)
+    cut = bytearray(count + 1)
+    begun = 0
+    for i in range(1, count + 1):
+        if i == count or places[i] != places[i - 1] + 1:
+            cut[begun] = cut[i] = 1
+            if i - begun > _GROUP:
+                cut[begun:i] = b"\x01" * (i - begun)
+            begun = i
+    return cut
 
 
 def _merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -216,6 +216,21 @@ BROKEN: dict[str, tuple[str, str, int, str]] = {
         "use https",
     ),
     "a threshold that holds all": (BASE + "    threshold: 0.05\n", "KT222", 14, "kt policy backtest"),
+    "a threshold of injection that holds words": (
+        BASE + "  prompt-injection: {threshold: 0.1}\n",
+        "KT222",
+        14,
+        "kt policy backtest",
+    ),
+    "a threshold of injection over one": (BASE + "  prompt-injection: {threshold: 1.5}\n", "KT108", 14, ""),
+    "cards in shadow": (BASE + "  pii-detector: {pci_mode: true, mode: shadow}\n", "KT226", 14, "enforce pii-detector"),
+    "cards of some": (
+        BASE + "  pii-detector:\n    pci_mode: true\n    rollout: {percent: 50}\n",
+        "KT226",
+        15,
+        "enforce pii-detector",
+    ),
+    "an action for personal data that is none": (BASE + "  pii-detector: {action: encrypt}\n", "KT103", 14, ""),
     "a threshold that holds none": (BASE + "    threshold: 0.99\n", "KT222", 14, "kt policy backtest"),
     "oversight that only counts": (changed("action: escalate", "action: log"), "KT223", 13, "action: escalate"),
     "a group without oversight": (

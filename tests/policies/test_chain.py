@@ -139,7 +139,7 @@ def test_a_policy_that_fails_is_never_silence(monkeypatch: pytest.MonkeyPatch, s
 
     monkeypatch.setattr(
         applying.prompt_injection if stage == "request" else applying.human_oversight,
-        "find" if stage == "request" else "judge",
+        "screen" if stage == "request" else "judge",
         broken,
     )
     chain = Chain(config())

@@ -30,7 +30,7 @@ def test_a_keyring_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) 
     made = ensure_keyring(path)
     assert ensure_keyring(path) == made
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert len({json.dumps(getattr(made, purpose).keys, sort_keys=True) for purpose in PURPOSES}) == 4
+    assert len({json.dumps(getattr(made, purpose).keys, sort_keys=True) for purpose in PURPOSES}) == len(PURPOSES)
 
 
 def _ensure(path: str) -> str:
@@ -40,6 +40,20 @@ def _ensure(path: str) -> str:
 def test_two_processes_that_want_it_at_once_get_the_same(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert len(set(pool.map(_ensure, [str(tmp_path / "keyring.json")] * 8))) == 1
+
+
+def test_one_of_an_earlier_release_gets_the_keys_that_it_lacks_and_keeps_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "keyring.json"
+    made = ensure_keyring(path)
+    path.write_text(
+        json.dumps({name: keys for name, keys in json.loads(path.read_text()).items() if name != "pseudonyms"})
+    )
+    with pytest.raises(KeyringError, match="no key for pseudonyms; add it with `kt admin init`"):
+        load_keyring(path)
+    completed = ensure_keyring(path)
+    assert (completed.vault, completed.commands) == (made.vault, made.commands)
+    assert completed.pseudonyms != made.pseudonyms
+    assert load_keyring(path) == completed
 
 
 def test_nobody_else_makes_one(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from api.schemas import (
     ObjectBody,
     ResolveBody,
     SeverityBody,
+    UndoBody,
     WaitBody,
 )
 from api.services import Services
@@ -41,6 +42,7 @@ from escalations.commands import (
     Resume,
     SetSeverity,
     Unclaim,
+    Undo,
     WaitOnRequester,
     Withdraw,
 )
@@ -231,6 +233,19 @@ async def object_to(
 
     payload = body.model_dump_json().encode()
     return await _carry_out(using, at, caller, escalation_id, Order("object", payload, key, make))
+
+
+@router.post("/{escalation_id}/undo", response_model=Escalation, summary="Take a decision back before it counts")
+async def undo(
+    caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: UndoBody | None = None, key: Key = None
+) -> Escalation:
+    asked = body or UndoBody()
+
+    def make(actor: Actor, keep: Keep, *_: Any) -> Command:
+        return Undo(actor, keep(asked.note) if asked.note else None)
+
+    payload = asked.model_dump_json().encode()
+    return await _carry_out(using, at, caller, escalation_id, Order("undo", payload, key, make))
 
 
 async def _carry_out(

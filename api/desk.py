@@ -37,6 +37,7 @@ from escalations.standing import (
     check_may_hold,
     check_open,
     check_proposed,
+    check_undecided,
     standing_of_view,
 )
 from escalations.views import View
@@ -221,6 +222,7 @@ def _refuse_early(view: View, actor: Actor, operation: str) -> None:
     standing = standing_of_view(view)
     check_open(standing)
     check_apart(standing, actor, operation)
+    check_undecided(standing, operation)
     if operation == "claim":
         check_free(standing, actor)
         check_may_hold(standing, actor.login)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.schemas import Escalation, HistoryEntry, ProposalJson, RouteJson
+from api.schemas import Escalation, HistoryEntry, PendingJson, ProposalJson, RouteJson
 from api.services import Services
 from escalations.views import View
 from store.contents import text_field
@@ -60,11 +60,12 @@ def present(view: View, services: Services, note: str | None = None) -> Escalati
         ended_at=view.ended_at,
         resolution=view.resolution,
         category=view.category,
-        note=note if view.proposal is None else None,
+        note=note if view.proposal is None and view.pending is None else None,
         reviewer=view.reviewer,
         resolution_time_seconds=view.resolution_time_seconds,
         required_approvals=view.required_approvals,
         proposal=_proposal(view, note),
+        pending=_pending(view, note),
         approvers=None if view.approvers is None else list(view.approvers),
         approved_by=list(view.approved_by),
     )
@@ -87,12 +88,29 @@ def _proposal(view: View, note: str | None) -> ProposalJson | None:
     )
 
 
+def _pending(view: View, note: str | None) -> PendingJson | None:
+    if view.pending is None:
+        return None
+    decision = view.pending.decision
+    return PendingJson(
+        resolution=decision.resolution.value,
+        category=decision.category,
+        reviewer=decision.reviewer,
+        decided_by=view.pending.by.login,
+        at=decision.at,
+        release_at=view.pending.release_at,
+        note=note,
+    )
+
+
 def note_digest_of(view: View) -> str | None:
-    return view.note_digest if view.proposal is None else view.proposal.decision.note_digest
+    """Of the decision that counts, or of the one that waits for something."""
+    waiting = view.pending or view.proposal
+    return view.note_digest if waiting is None else waiting.decision.note_digest
 
 
 async def note_of(connection: AsyncConnection, services: Services, view: View) -> str | None:
-    """The note of the decision, or of the proposed one; None where there is none or its content was erased."""
+    """The note of the decision, waiting or not; None where there is none or its content was erased."""
     digest = note_digest_of(view)
     if digest is None:
         return None

@@ -111,6 +111,10 @@ class ObjectBody(Body):
     proposal: int | None = None
 
 
+class UndoBody(Body):
+    note: Text | None = None
+
+
 class EscalateBody(Body):
     """`to`: `team:NAME`, a login or an e-mail address; without it, the next level of the route."""
 
@@ -203,6 +207,18 @@ class ProposalJson(BaseModel):
     note: str | None = None
 
 
+class PendingJson(BaseModel):
+    """A decision that counts from `release_at` on, and can be undone until then."""
+
+    resolution: Literal["allow", "block", "redact_and_allow"]
+    category: str
+    reviewer: str
+    decided_by: str
+    at: datetime
+    release_at: datetime
+    note: str | None = None
+
+
 class Escalation(BaseModel):
     """One escalation, as every surface shows it. `note` is joined from the vault for those who may read it."""
 
@@ -250,6 +266,7 @@ class Escalation(BaseModel):
     resolution_time_seconds: int | None
     required_approvals: int = 1
     proposal: ProposalJson | None = None
+    pending: PendingJson | None = None
     approvers: list[str] | None = None
     approved_by: list[str] = Field(default_factory=list)
     context: dict[str, Any] | None = None

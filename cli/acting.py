@@ -13,7 +13,10 @@ def act(client: Client, id: str, verb: str, body: dict[str, Any], told: str, as_
     if as_json:
         show_json(done)
         return
-    show_line(told.format(**{**done, "id": id, "route": done["route"]["destination"]}))
+    decided = "resolved" if done["status"] == "resolved" else "decided"
+    show_line(told.format(**{**done, "id": id, "decided": decided, "route": done["route"]["destination"]}))
+    if (pending := done.get("pending")) and verb in ("resolve", "approve"):
+        show_line(f"{pending['resolution']} counts from {pending['release_at'][:19]} on: kt escalation undo {id}")
     if (proposal := done.get("proposal")) and verb in ("resolve", "approve"):
         more = f"{proposal['missing']} more must confirm it: kt escalation approve {id}"
         show_line(f"{proposal['resolution']} is proposed by {proposal['reviewer']}; {more}")

@@ -1,4 +1,4 @@
-"""`kt escalation resolve | approve | object`: deciding, alone or with others."""
+"""`kt escalation resolve | approve | object | undo`: deciding, alone or with others."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(resolve)
     app.command()(approve)
     app.command("object")(object_to)
+    app.command()(undo)
 
 
 def resolve(
@@ -56,8 +57,7 @@ def resolve(
         body["redactions"] = [_redaction(text) for text in redact]
     if follow_up:
         body["follow_ups"] = [_follow_up(text) for text in follow_up]
-    told = "resolved escalation {id}" if seen["required_approvals"] == 1 else "decided escalation {id}"
-    act(client, found, "resolve", body, told, json)
+    act(client, found, "resolve", body, "{decided} escalation {id}", json)
 
 
 def approve(
@@ -87,6 +87,18 @@ def object_to(
     """Take a proposed decision off the table: another's, or your own. The case waits for a new one."""
     found = the_id(id, id_flag)
     act(connect(profile), found, "object", {"note": note}, "objected; escalation {id} waits for a new decision", json)
+
+
+def undo(
+    id: Id = None,
+    id_flag: IdFlag = None,
+    note: Annotated[str | None, typer.Option("--note", "--reason", help="Why; kept in the audit log.")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Take a decision back in the seconds before it counts. You hold the case again."""
+    body = {"note": note} if note else {}
+    act(connect(profile), the_id(id, id_flag), "undo", body, "undone; {assignee} holds escalation {id}", json)
 
 
 def _redaction(text: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def decision_terms(settings: EscalationSettings, facts: Facts, rule: str, direct
         if found is not None:
             approvers = None if found.approvers is None else tuple(sorted(people_of(found.approvers, directory)))
             approvals.append(ApprovalTerms(severity, found.required, approvers))
-    return DecisionTerms(wanted.categories, wanted.require_note_from, tuple(approvals))
+    return DecisionTerms(wanted.categories, wanted.require_note_from, tuple(approvals), wanted.undo_window)
 
 
 def people_of(names: tuple[str, ...], directory: Directory) -> frozenset[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from escalations.commands import FollowUp
+from escalations.commands import Actor, FollowUp
 from escalations.decisions import Resolution
 from escalations.routes import Leg, LegReason, Route
 from escalations.severity import Severity
@@ -43,12 +43,13 @@ class DecisionTerms:
     """What a decision must bring, fixed at opening.
 
     From `note_required_from` on (None: never) a decision needs a category of the list and a note of three words.
-    A severity that is not in `approvals` needs one person.
+    A severity that is not in `approvals` needs one person. For `undo_window` a decision waits before it counts.
     """
 
     categories: tuple[str, ...]
     note_required_from: Severity | None = None
     approvals: tuple[ApprovalTerms, ...] = ()
+    undo_window: timedelta | None = None
 
 
 EDITION = 1
@@ -137,6 +138,16 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """A decision that counts at `release_at` unless it is undone; then `proposal` stands again, where there was one."""
+
+    decision: Decision
+    by: Actor
+    release_at: datetime
+    proposal: Proposal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WantedRoute:
     """A wish for the next level, to be answered with `Routed`. Rules behind `after` count; None: all of them."""
 
@@ -182,6 +193,7 @@ class Case:
     approvers: tuple[str, ...] | None = None
     proposal: Proposal | None = None
     apart: tuple[str, ...] = ()
+    pending: Pending | None = None
 
     @property
     def closed(self) -> bool:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from escalations.case import Case, End, WantedRoute
 from escalations.commands import SYSTEM
+from escalations.deciding import release
 from escalations.events import EventType
 from escalations.moves import Moved, close, emit, free, resume
 from escalations.routes import LegReason
@@ -27,6 +28,10 @@ def next_alarm(case: Case) -> Alarm | None:
 
 
 def _alarms(case: Case) -> Iterator[Alarm]:
+    if case.pending is not None:
+        # It was decided in time: nothing else can become of it unless that is undone.
+        yield Alarm(AlarmKind.RELEASE, case.pending.release_at)
+        return
     yield Alarm(AlarmKind.EXPIRE, case.expires_at)
     if case.paused:
         yield Alarm(AlarmKind.RESUME, case.pauses[-1][1])
@@ -55,6 +60,8 @@ def ring(case: Case, alarm: Alarm, now: datetime) -> Moved:
     if alarm != next_alarm(case) or now < alarm.at:
         return case, ()
     match alarm.kind:
+        case AlarmKind.RELEASE:
+            return release(case, now)
         case AlarmKind.RESUME:
             return resume(case, now, SYSTEM)
         case AlarmKind.AMBER:

@@ -128,6 +128,15 @@ class Object:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """Take a decision back before it counts: one's own, or a senior's word. Whoever decided it holds the case again."""
+
+    actor: Actor
+    note_digest: str | None = None
+    operation: Literal["undo"] = "undo"
+
+
+@dataclass(frozen=True, slots=True)
 class EscalateFurther:
     """Hand it on: to `route` when it is given, else to the next level. The assignee is released, the clock goes on."""
 
@@ -224,6 +233,7 @@ Command = (
     | Resolve
     | Approve
     | Object
+    | Undo
     | EscalateFurther
     | Assign
     | Extend

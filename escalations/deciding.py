@@ -3,6 +3,8 @@
 claimed ──resolve──► resolved                      where one person decides
 claimed ──resolve──► proposed ──approve … ──► resolved
                         └──object──► open, or claimed by the objector
+
+Where the settings leave time to undo, a decision waits before it counts: what resolves above is `decided` first.
 """
 
 from __future__ import annotations
@@ -10,14 +12,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from escalations.case import Case, Decision, End, Proposal
-from escalations.commands import Actor, Approve, Object, Resolve
+from escalations.case import Case, Decision, End, Hold, Pending, Proposal, Status
+from escalations.commands import Actor, Approve, Object, Resolve, Undo
 from escalations.decisions import DEFAULT_CATEGORY, SHORTEST_NOTE, Resolution
 from escalations.errors import (
     AlreadyProposed,
     CategoryRequired,
     Invalid,
     NoteRequired,
+    NothingToUndo,
     StaleClaim,
     StaleContent,
     UnknownCategory,
@@ -27,7 +30,7 @@ from escalations.moves import Moved, close, emit, free, going_on, set_apart
 from escalations.standing import check_held, check_independent, check_proposed, standing_of
 
 
-def decide(case: Case, command: Resolve | Approve | Object, now: datetime) -> Moved:
+def decide(case: Case, command: Resolve | Approve | Object | Undo, now: datetime) -> Moved:
     """Raises as the command's own function does."""
     match command:
         case Resolve():
@@ -36,6 +39,8 @@ def decide(case: Case, command: Resolve | Approve | Object, now: datetime) -> Mo
             return _approve(case, command, now)
         case Object():
             return _object_to(case, command, now)
+        case Undo():
+            return _undo(case, command, now)
 
 
 def _resolve(case: Case, command: Resolve, now: datetime) -> Moved:
@@ -80,9 +85,12 @@ def _approve(case: Case, command: Approve, now: datetime) -> Moved:
         return case, ()
     check_independent(standing, actor.login)
     _check_content(case, command.content_digest)
+    before = proposal
     decision = replace(proposal.decision, approved_by=(*proposal.decision.approved_by, actor.login), at=now)
     proposal = replace(proposal, decision=decision)
-    case, resumed = going_on(replace(free(case), proposal=proposal), actor, now)
+    case, resumed = going_on(free(case), actor, now)
+    enough = len(proposal.people) >= case.required_approvals
+    case = replace(case, proposal=before if enough else proposal)
     case, approved = emit(
         case,
         EventType.APPROVED,
@@ -96,7 +104,7 @@ def _approve(case: Case, command: Approve, now: datetime) -> Moved:
         approvals=len(proposal.people),
         required_approvals=case.required_approvals,
     )
-    if len(proposal.people) < case.required_approvals:
+    if not enough:
         return case, resumed + approved
     case, ended = _conclude(case, decision, actor, now)
     return case, resumed + approved + ended
@@ -134,6 +142,53 @@ def _propose(case: Case, decision: Decision, actor: Actor, now: datetime) -> Mov
 
 
 def _conclude(case: Case, decision: Decision, actor: Actor, now: datetime) -> Moved:
+    """It is decided. Where that can be undone, whoever decided it holds the case until it counts."""
+    window = case.opening.decisions.undo_window
+    if window is None:
+        return _end(case, decision, actor, now)
+    if case.hold is None:
+        case = replace(case, status=Status.CLAIMED, hold=Hold(actor.login, now, None), claim_epoch=case.claim_epoch + 1)
+    case = replace(case, pending=Pending(decision, actor, now + window, case.proposal), proposal=None)
+    facts = _facts(decision)
+    return emit(
+        case,
+        EventType.DECIDED,
+        now,
+        actor,
+        **facts,
+        release_at=(now + window).isoformat(),
+        claim_epoch=case.claim_epoch,
+    )
+
+
+def _undo(case: Case, command: Undo, now: datetime) -> Moved:
+    """Raises NothingToUndo, and NotHolder for another reviewer."""
+    pending, actor = case.pending, command.actor
+    if pending is None:
+        raise NothingToUndo("no decision of this escalation can be undone now")
+    check_held(standing_of(case), actor, leads_too=True)
+    hold, lease = case.hold, case.terms.claim_lease
+    assert hold is not None
+    hold = replace(hold, lease_until=now + lease if lease else None, warned=False)
+    return emit(
+        replace(case, pending=None, proposal=pending.proposal, hold=hold),
+        EventType.UNDONE,
+        now,
+        actor,
+        action=pending.decision.resolution.value,
+        reviewer=pending.decision.reviewer,
+        note_digest=command.note_digest,
+    )
+
+
+def release(case: Case, now: datetime) -> Moved:
+    """The time to undo is over."""
+    pending = case.pending
+    assert pending is not None
+    return _end(case, pending.decision, pending.by, now)
+
+
+def _end(case: Case, decision: Decision, actor: Actor, now: datetime) -> Moved:
     agreed: dict[str, str | int | None] = {}
     if decision.approved_by:
         agreed = {"approved_by": ",".join(decision.approved_by), "required_approvals": case.required_approvals}
@@ -144,7 +199,7 @@ def _conclude(case: Case, decision: Decision, actor: Actor, now: datetime) -> Mo
         now,
         actor,
         **_facts(decision),
-        resolution_time_seconds=round((now - case.created_at).total_seconds()),
+        resolution_time_seconds=round((decision.at - case.created_at).total_seconds()),
         claim_epoch=case.claim_epoch,
         **agreed,
     )

@@ -3,6 +3,7 @@
 decisions:
   require_note_from: high
   categories: [false_positive, true_positive, policy_gap, other]
+  undo_window: 5s
   approvals:
   - {match: {severity: critical}, required: 2}
   - {match: {policy_rule: human-oversight.hiring}, required: 3, approvers: ["team:compliance", ana]}
@@ -10,16 +11,19 @@ decisions:
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from escalations.decisions import DEFAULT_CATEGORIES
+from escalations.durations import format_duration
 from escalations.facts import Facts
-from escalations.parts import Names, Part, one_or_many
+from escalations.parts import Duration, Names, Part, one_or_many
 from escalations.severity import Severity
 
 MOST_APPROVALS = 20
+LONGEST_UNDO = timedelta(minutes=5)
 
 
 class ApprovalMatch(Part):
@@ -62,12 +66,26 @@ class DecisionSettings(Part):
     """What a decision must bring. From `require_note_from` on, a category and a note of three words at least.
 
     `slack_decisions` names the policies, or what they find, whose cases may be decided in Slack.
+    For `undo_window` a decision can be undone, and nothing leaves.
     """
 
     categories: tuple[str, ...] = DEFAULT_CATEGORIES
     require_note_from: Severity | None = None
     slack_decisions: Names = ()
     approvals: tuple[ApprovalRule, ...] = ()
+    undo_window: Annotated[Duration | None, Field(description="0 or off: a decision counts at once")] = None
+
+    @field_validator("undo_window", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return None if value in (0, "0", "0s", "off", "never", False) else value
+
+    @field_validator("undo_window")
+    @classmethod
+    def _short(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value > LONGEST_UNDO:
+            raise ValueError(f"the consumer waits all the while; {format_duration(LONGEST_UNDO)} at most")
+        return value
 
     @field_validator("categories")
     @classmethod

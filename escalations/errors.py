@@ -13,6 +13,8 @@
     │   ├── AlreadyProposed     a decision waits to be confirmed
     │   ├── NothingProposed     there is no decision to confirm or to object to
     │   ├── StaleProposal       another decision is proposed than the one that is meant
+    │   ├── AlreadyDecided      a decision is about to count: undo it first
+    │   ├── NothingToUndo       no decision waits, or it counts already
     │   ├── CannotPause         the clock of this case cannot be stopped, or no longer
     │   └── NotPaused           its clock runs
     ├── NotAllowed              this person may never do this (HTTP 403, exit 1)
@@ -92,6 +94,14 @@ class NothingProposed(Refused):
 
 class StaleProposal(Refused):
     code = "stale_proposal"
+
+
+class AlreadyDecided(Refused):
+    code = "already_decided"
+
+
+class NothingToUndo(Refused):
+    code = "nothing_to_undo"
 
 
 class CannotPause(Refused):

@@ -22,6 +22,8 @@ class EventType(StrEnum):
     PROPOSED = "proposed"
     APPROVED = "approved"
     OBJECTED = "objected"
+    DECIDED = "decided"
+    UNDONE = "undone"
     ESCALATED = "escalated"
     AMBER = "amber"
     REMINDER = "reminder"

@@ -123,4 +123,6 @@ def close(case: Case, end: End, now: datetime) -> Case:
     """The last change. Nothing moves a closed case."""
     case = unpause(case, now)
     status = Status.RESOLVED if end is End.RESOLVED else Status.EXPIRED
-    return replace(case, status=status, end=end, ended_at=now, hold=None, wanted_route=None, proposal=None)
+    return replace(
+        case, status=status, end=end, ended_at=now, hold=None, wanted_route=None, proposal=None, pending=None
+    )

@@ -96,6 +96,7 @@ class SlaTerms:
 class AlarmKind(StrEnum):
     """In the order in which alarms of one instant ring."""
 
+    RELEASE = "release"
     RESUME = "resume"
     AMBER = "amber"
     REMIND = "remind"

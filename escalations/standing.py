@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from escalations.case import Case, End, Proposal, Status
+from escalations.case import Case, End, Pending, Proposal, Status
 from escalations.commands import Actor, ActorKind
 from escalations.errors import (
     AlreadyClaimed,
+    AlreadyDecided,
     AlreadyExpired,
     AlreadyResolved,
     ConflictOfInterest,
@@ -22,6 +23,7 @@ from escalations.errors import (
 )
 from escalations.views import View
 
+_WHILE_PENDING = frozenset({"undo", "comment", "withdraw"})
 _OPEN_TO_REQUESTERS = frozenset({"comment", "withdraw", "recompute"})
 
 
@@ -37,6 +39,7 @@ class Standing:
     proposal: Proposal | None = None
     approvers: tuple[str, ...] | None = None
     apart: tuple[str, ...] = ()
+    pending: Pending | None = None
 
 
 def standing_of(case: Case) -> Standing:
@@ -52,6 +55,7 @@ def standing_of(case: Case) -> Standing:
         case.proposal,
         case.approvers,
         case.apart if case.required_approvals > 1 else (),
+        case.pending,
     )
 
 
@@ -68,6 +72,7 @@ def standing_of_view(view: View) -> Standing:
         view.proposal,
         view.approvers,
         view.apart,
+        view.pending,
     )
 
 
@@ -152,6 +157,20 @@ def check_open(standing: Standing) -> None:
         )
     how = "the consumer withdrew it" if standing.end is End.WITHDRAWN else "nobody decided in time"
     raise AlreadyExpired(f"already closed at {at}: {how}", state="expired", end=standing.end.value, at=at)
+
+
+def check_undecided(standing: Standing, operation: str) -> None:
+    """Raises AlreadyDecided while a decision waits to count; it may be undone, talked about, and withdrawn."""
+    pending = standing.pending
+    if pending is None or operation in _WHILE_PENDING:
+        return
+    decision, at = pending.decision, pending.release_at.isoformat()
+    raise AlreadyDecided(
+        f"{pending.by.login} decided to {decision.resolution.value} this, which counts from {at} on; undo that first",
+        resolution=decision.resolution.value,
+        reviewer=pending.by.login,
+        release_at=at,
+    )
 
 
 def check_free(standing: Standing, actor: Actor) -> None:

@@ -35,6 +35,7 @@ from escalations.commands import (
     Routed,
     SetSeverity,
     Unclaim,
+    Undo,
     WaitOnRequester,
     Withdraw,
 )
@@ -52,6 +53,7 @@ from escalations.standing import (
     check_held,
     check_may_hold,
     check_open,
+    check_undecided,
     may_hold,
     standing_of,
 )
@@ -115,12 +117,13 @@ def step(case: Case, happening: Command | Alarm | Routed, now: datetime) -> Move
     standing = standing_of(case)
     check_open(standing)
     check_apart(standing, happening.actor, happening.operation)
+    check_undecided(standing, happening.operation)
     match happening:
         case Claim(actor):
             return _claim(case, actor, now)
         case Unclaim(actor):
             return _unclaim(case, actor, now)
-        case Resolve() | Approve() | Object():
+        case Resolve() | Approve() | Object() | Undo():
             return decide(case, happening, now)
         case EscalateFurther():
             return _escalate(case, happening, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from escalations.case import Case, End, Proposal, Status
+from escalations.case import Case, End, Pending, Proposal, Status
 from escalations.facts import Facts
 from escalations.routes import Route
 from escalations.severity import Severity
@@ -21,7 +21,7 @@ class View:
     queue it is in, None when it was routed to a person. `resolution_time_seconds` counts from creation.
     `paused_until` is set while its clock stands still; `open_time` is the calendar that it keeps, None for around the
     clock. `requester` may have no part in the review. A decision takes `required_approvals` people; until they agree it
-    is the `proposal`, and then it was `approved_by` the further ones.
+    is the `proposal`, and then it was `approved_by` the further ones. One that can still be undone is `pending`.
     """
 
     escalation_id: str
@@ -75,6 +75,7 @@ class View:
     approvers: tuple[str, ...] | None = None
     apart: tuple[str, ...] = ()
     approved_by: tuple[str, ...] = ()
+    pending: Pending | None = None
 
 
 def facts_of(view: View) -> Facts:
@@ -149,4 +150,5 @@ def view_of(case: Case) -> View:
         approvers=case.approvers,
         apart=case.apart if case.required_approvals > 1 else (),
         approved_by=decision.approved_by if decision else (),
+        pending=case.pending,
     )

@@ -87,6 +87,18 @@ class Handlers:
     def object_signal(self, message: Any = None) -> None:
         self._inbox.append(Signal("object", message))
 
+    @workflow.update(name="undo", description="Take a decision back before it counts")
+    def undo(self, instruction: Instruction) -> Outcome:
+        return self._update("undo", instruction)
+
+    @undo.validator
+    def _may_undo(self, instruction: Instruction) -> None:
+        self._validate("undo", instruction)
+
+    @workflow.signal(name="undo", description="Take a decision back, without an answer")
+    def undo_signal(self, message: Any = None) -> None:
+        self._inbox.append(Signal("undo", message))
+
     @workflow.update(name="escalate_further", description="Hand it to the next level, a team or a person")
     def escalate_further(self, instruction: Instruction) -> Outcome:
         return self._update("escalate_further", instruction)

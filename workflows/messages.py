@@ -23,6 +23,7 @@ from escalations.commands import (
     Resume,
     SetSeverity,
     Unclaim,
+    Undo,
     WaitOnRequester,
     Withdraw,
 )
@@ -39,6 +40,7 @@ AnyCommand = Annotated[
     | Resolve
     | Approve
     | Object
+    | Undo
     | EscalateFurther
     | Assign
     | Extend

@@ -43,6 +43,8 @@ _SHOWN = frozenset(
         EventType.LEASE_EXPIRED,
         EventType.EXTENDED,
         EventType.APPROVED,
+        EventType.DECIDED,
+        EventType.UNDONE,
         EventType.PAUSED,
         EventType.RESUMED,
         EventType.RECOMPUTED,

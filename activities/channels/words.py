@@ -49,6 +49,10 @@ def standing(view: View) -> str:
         return "Expired: nobody decided, nothing was released"
     if view.end is End.WITHDRAWN:
         return "Withdrawn: the consumer gave up"
+    if view.pending is not None:
+        return (
+            f"{_RESOLUTIONS[view.pending.decision.resolution.value]} by {plain(view.pending.by.login)}, can be undone"
+        )
     if view.proposal is not None:
         decision = view.proposal.decision
         missing = view.required_approvals - len(view.proposal.people)

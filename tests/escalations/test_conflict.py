@@ -27,6 +27,7 @@ from escalations.commands import (
     Routed,
     SetSeverity,
     Unclaim,
+    Undo,
     WaitOnRequester,
     Withdraw,
 )
@@ -41,7 +42,7 @@ from escalations.severity import Severity
 from escalations.standing import standing_of, standing_of_view
 from escalations.step import open_case, step
 from escalations.views import view_of
-from tests.escalations.cases import ANA, NEXT, SENIOR, START, TO_ANA, opened, opening, resolve
+from tests.escalations.cases import ANA, BEN, NEXT, SENIOR, START, TO_ANA, opened, opening, resolve
 from tests.escalations.test_amending import TERMS
 
 LATER = START + timedelta(minutes=1)
@@ -52,6 +53,7 @@ OPERATIONS: dict[str, Callable[[Actor], Command]] = {
     "block": lambda actor: resolve(actor, Resolution.BLOCK),
     "redact": lambda actor: resolve(actor, Resolution.REDACT_AND_ALLOW),
     "approve": Approve,
+    "undo": Undo,
     "object": lambda actor: Object(actor, "o" * 64),
     "escalate": EscalateFurther,
     "escalate to a team": lambda actor: EscalateFurther(actor, NEXT),
@@ -77,12 +79,15 @@ STATES = {
     "open": lambda case: case,
     "held by another": lambda case: step(case, Claim(ANA), START)[0],
     "proposed by another": lambda case: step(step(case, Claim(ANA), START)[0], resolve(ANA), START)[0],
+    "decided by another": lambda case: step(STATES["proposed by another"](case), Approve(BEN), START)[0],
     "waiting": lambda case: step(case, WaitOnRequester(SENIOR, "r" * 64), START)[0],
 }
 
 
 def case_of(requester: str | None, state: str = "open", edition: int = 1) -> Case:
-    decisions = DecisionTerms(DEFAULT_CATEGORIES, approvals=(ApprovalTerms(Severity.HIGH, 2),))
+    decisions = DecisionTerms(
+        DEFAULT_CATEGORIES, approvals=(ApprovalTerms(Severity.HIGH, 2),), undo_window=TERMS.target
+    )
     case = opened(requester=requester, edition=edition, sla=TERMS, unverified_signals=True, decisions=decisions)
     return STATES[state](case)
 

@@ -28,6 +28,7 @@ from escalations.commands import (
     Routed,
     SetSeverity,
     Unclaim,
+    Undo,
     WaitOnRequester,
     Withdraw,
 )
@@ -86,8 +87,18 @@ class CaseMachine(RuleBasedStateMachine):
         calendar=st.booleans(),
         people=st.integers(1, 3),
         named=st.booleans(),
+        window=st.sampled_from([None, 5]),
     )
-    def open(self, route: Route, unverified: bool, lease: int | None, calendar: bool, people: int, named: bool) -> None:
+    def open(
+        self,
+        route: Route,
+        unverified: bool,
+        lease: int | None,
+        calendar: bool,
+        people: int,
+        named: bool,
+        window: int | None,
+    ) -> None:
         self.now = START
         sla = SlaTerms(
             timedelta(hours=1),
@@ -109,7 +120,9 @@ class CaseMachine(RuleBasedStateMachine):
             sla=sla,
             unverified_signals=unverified,
             requester="rita",
-            decisions=DecisionTerms(DEFAULT_CATEGORIES, approvals=approvals),
+            decisions=DecisionTerms(
+                DEFAULT_CATEGORIES, approvals=approvals, undo_window=timedelta(minutes=window) if window else None
+            ),
         )
         self.case, events = open_case(begins, START)
         self.events = list(events)
@@ -146,7 +159,10 @@ class CaseMachine(RuleBasedStateMachine):
         if self.case != before:
             assert holder == actor.login, "only the holder decides"
             assert actor is not OPERATOR or resolution is Resolution.BLOCK
-            assert (self.case.decision is None) == (before.required_approvals > 1)
+            alone = before.required_approvals == 1
+            at_once = before.opening.decisions.undo_window is None
+            assert (self.case.decision is not None) == (alone and at_once)
+            assert (self.case.pending is not None) == (alone and not at_once)
 
     @rule(actor=PEOPLE)
     def approve(self, actor: Actor) -> None:
@@ -156,6 +172,15 @@ class CaseMachine(RuleBasedStateMachine):
             assert actor in (ANA, BEN, SENIOR), "a signal's word confirms nothing"
             assert actor.login not in before.apart
             assert before.approvers is None or actor.login in before.approvers
+
+    @rule(actor=PEOPLE)
+    def undo(self, actor: Actor) -> None:
+        before = self.case
+        self._do(Undo(actor))
+        if self.case != before:
+            assert before.pending is not None
+            assert actor.leads or actor.login == before.pending.by.login
+            assert self.case.hold is not None
 
     @rule(actor=PEOPLE)
     def object_to(self, actor: Actor) -> None:
@@ -244,7 +269,8 @@ class CaseMachine(RuleBasedStateMachine):
 
     @invariant()
     def a_decision_is_that_of_as_many_people_as_it_takes(self) -> None:
-        decision, proposal = self.case.decision, self.case.proposal
+        pending, proposal = self.case.pending, self.case.proposal
+        decision = self.case.decision or (pending.decision if pending else None)
         for one in (decision, proposal.decision if proposal else None):
             if one is not None:
                 people = {one.reviewer, *one.approved_by}
@@ -256,7 +282,8 @@ class CaseMachine(RuleBasedStateMachine):
     def the_requester_has_no_part_in_it(self) -> None:
         case = self.case
         assert case.hold is None or case.hold.login != "rita"
-        decided = case.decision or (case.proposal.decision if case.proposal else None)
+        waiting = case.pending or case.proposal
+        decided = case.decision or (waiting.decision if waiting else None)
         assert decided is None or "rita" not in (decided.reviewer, *decided.approved_by)
 
     @invariant()

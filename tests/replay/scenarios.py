@@ -33,6 +33,7 @@ from escalations.commands import (
     Role,
     SetSeverity,
     Unclaim,
+    Undo,
     WaitOnRequester,
     Withdraw,
 )
@@ -63,6 +64,7 @@ ANA, BEN = reviewer("reviewer"), reviewer("reviewer2")
 SLACK = Route(Chooser.RULE, "legal", team="legal", channel="slack:#legal", position=0)
 PAGER = Route(Chooser.PERSON, "reviewer", team="legal", channel="pagerduty", position=0)
 BY_THREE = DecisionTerms(DEFAULT_CATEGORIES, approvals=(ApprovalTerms(Severity.HIGH, 3),))
+UNDOABLE = DecisionTerms(DEFAULT_CATEGORIES, undo_window=timedelta(seconds=2))
 SENIOR = Route(Chooser.PERSON, "reviewer", user="senior")
 
 
@@ -157,6 +159,14 @@ async def decided_by_three(bench: Bench, held: str) -> None:
     await bench.do(held, Approve(reviewer("dan")))
 
 
+async def undone_and_then_released(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, resolve(ANA))
+    await bench.do(held, Undo(ANA))
+    await bench.do(held, resolve(ANA, Resolution.BLOCK))
+    await bench.happened(held, "resolved")
+
+
 async def cancelled(bench: Bench, held: str) -> None:
     await bench.do(held, Claim(ANA))
     await bench.client.get_workflow_handle(held).cancel()
@@ -174,6 +184,7 @@ SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = 
     "waited-and-of-another-severity": (opening(sla=AMENDABLE), waited_and_of_another_severity),
     "warned-and-back-in-the-queue": (opening(sla=BRIEFLY_HELD), warned_and_back_in_the_queue),
     "decided-by-three": (opening(sla=HOURS, route=SLACK, decisions=BY_THREE), decided_by_three),
+    "undone-and-then-released": (opening(sla=HOURS, decisions=UNDOABLE), undone_and_then_released),
     "cancelled": (opening(sla=HOURS), cancelled),
 }
 

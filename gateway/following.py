@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,18 +82,18 @@ class PolicyFollower:
         self._key = found.key
         return found
 
-    async def follow(self, feed: ChangeFeed, apply: Callable[[Followed], None]) -> None:
+    async def follow(self, feed: ChangeFeed, apply: Callable[[Followed], Awaitable[None]]) -> None:
         """Hand over whatever becomes active, for ever."""
         async with aclosing(_woken(feed, self._name)) as woken:
             async for _ in woken:
                 await self._renew(apply)
 
-    async def _renew(self, apply: Callable[[Followed], None]) -> None:
+    async def _renew(self, apply: Callable[[Followed], Awaitable[None]]) -> None:
         before = self._key
         try:
             found = await self.load()
             if found.key != before:
-                apply(found)
+                await apply(found)
                 _logger.info("Loaded policy %s version %d", found.active.config.name, found.version)
         except (StoreUnavailable, NoActiveVersion) as fault:
             _logger.warning("the policy %s stays as it is: %s", self._name, fault)

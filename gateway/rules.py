@@ -35,6 +35,10 @@ class Rules:
         return self.config.limits
 
 
+Made = dict[str | None, Rules]
+"""By consumer group; None has the common ones."""
+
+
 class RuleBook:
     """The rules of every group of one configuration, made once."""
 
@@ -60,16 +64,19 @@ class RuleBook:
         rules = self._rules
         return rules.get(group or None) or rules[None]
 
-    def replace(self, config: PolicyConfig, digest: str, shadow: PolicyConfig | None = None) -> None:
-        """From the next request on, these. Raises what a configuration that cannot be made ready raises; then nothing
-        has changed."""
-        self._rules = self._made(config, digest, shadow)
+    def ready(self, config: PolicyConfig, digest: str, shadow: PolicyConfig | None = None) -> Made:
+        """The rules of a configuration, not yet in use. Raises what one that cannot be made ready raises."""
+        return self._made(config, digest, shadow)
+
+    def use(self, made: Made) -> None:
+        """From the next request on, these."""
+        self._rules = made
 
     async def close(self) -> None:
         await self._connections.close()
 
-    def _made(self, config: PolicyConfig, digest: str, shadow: PolicyConfig | None) -> dict[str | None, Rules]:
-        made: dict[str | None, Rules] = {None: self._ready(config, digest, shadow)}
+    def _made(self, config: PolicyConfig, digest: str, shadow: PolicyConfig | None) -> Made:
+        made: Made = {None: self._ready(config, digest, shadow)}
         groups = {**config.consumer_groups, **(shadow.consumer_groups if shadow else {})}
         for name in groups:
             made[name] = self._ready(config.for_group(name), digest, shadow.for_group(name) if shadow else None)

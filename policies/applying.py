@@ -23,10 +23,11 @@ from policies.requests import last_asked, request_texts, rewrite
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """One look at a document: in which stage, and the request that it belongs to."""
+    """One look at a document: in which stage, the request that it belongs to, and whose that is."""
 
     stage: str
     request: dict[str, Any]
+    consumer: str | None = None
 
     def texts(self, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """Every text of the document with its JSON Pointer."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from policies import applying, content_rules
+from policies import applying, content_rules, rates
 from policies.applying import Looking, Replacing, personal, replaced
 from policies.config import PolicyConfig
 from policies.detectors import Span
@@ -27,9 +27,11 @@ from policies.options import (
     OwnDetector,
     PiiDetector,
     PromptInjection,
+    RateAnomaly,
     Rollout,
     TopicAllow,
 )
+from policies.rates import Rates
 
 __all__ = ["Chain", "Finding", "Screened", "Verdict", "Who"]
 
@@ -60,6 +62,9 @@ class Chain:
         self.names = config.policies.chain
         self.oversight = config.policy.human_oversight
         self._options = {name: options for name, options in config.options.items() if options.mode != "off"}
+        for options in self._options.values():
+            if isinstance(options, RateAnomaly) and given.rates is not None:
+                given.rates.want(options.window, options.baseline)
         self._run_by = {name: _policy(options, given) for name, options in self._options.items()}
         self._pii = config.policy.pii_detector or PiiDetector()
         self.own = {name: options for name, options in self._options.items() if isinstance(options, OwnDetector)}
@@ -100,7 +105,7 @@ class Chain:
 
     def screen_request(self, request: dict[str, Any], who: Who | None = None) -> Screened:
         """The input policies, before the model is called."""
-        return self._both(request, Looking("input", request), who)
+        return self._both(request, Looking("input", request, who.consumer if who else None), who)
 
     def screen_answer(self, request: dict[str, Any], completion: dict[str, Any], who: Who | None = None) -> Screened:
         """The output policies, over everything in the answer that is text."""
@@ -151,6 +156,8 @@ def _policy(options: Governed, given: Given) -> Policy | None:
     match options:
         case PromptInjection():
             return _on("input", lambda screened, looking: applying.injection(screened, options, looking))
+        case RateAnomaly():
+            return _on("input", lambda screened, looking: _rated(screened, options, looking, given.rates))
         case TopicAllow():
             topics = tuple(topic.ready(name) for name, topic in options.topics.items())
             return _on("input", lambda screened, looking: applying.topics(screened, options, topics, looking))
@@ -167,6 +174,13 @@ def _policy(options: Governed, given: Given) -> Policy | None:
             wanted = tuple(category for category in own if category.name in options.require_human_for)
             return _on("output", lambda screened, looking: applying.oversight(screened, options, wanted, looking))
     return None
+
+
+def _rated(screened: Screened, options: RateAnomaly, looking: Looking, known: Rates | None) -> Screened:
+    if known is None or looking.consumer is None:
+        return screened
+    found = rates.judge(known.of(looking.consumer, options.window, options.baseline), options)
+    return screened if found is None else screened.adding(found)
 
 
 def _on(stage: str, policy: Policy) -> Policy:

@@ -28,6 +28,7 @@ from policies.options import (
     OwnDetector,
     PiiDetector,
     PromptInjection,
+    RateAnomaly,
     TopicAllow,
     escalates,
 )
@@ -78,6 +79,7 @@ class PolicyOptions(Part):
     prompt_injection: Annotated[PromptInjection | None, Field(alias="prompt-injection")] = None
     pii_detector: Annotated[PiiDetector | None, Field(alias="pii-detector")] = None
     content_rules: Annotated[ContentRules | None, Field(alias="content-rules")] = None
+    rate_anomaly: Annotated[RateAnomaly | None, Field(alias="rate-anomaly")] = None
     topic_allow: Annotated[TopicAllow | None, Field(alias="topic-allow")] = None
     data_loss: Annotated[DataLoss | None, Field(alias="data-loss")] = None
     audit_logger: Annotated[AuditLogger | None, Field(alias="audit-logger")] = None
@@ -85,6 +87,7 @@ class PolicyOptions(Part):
 
 POLICIES = (
     "prompt-injection",
+    "rate-anomaly",
     "topic-allow",
     "content-rules",
     "data-loss",
@@ -180,6 +183,7 @@ class PolicyConfig(Part):
         """The options of each policy of the chain that acts, defaults where nothing is said."""
         said = {
             "prompt-injection": self.policy.prompt_injection or PromptInjection(),
+            "rate-anomaly": self.policy.rate_anomaly or RateAnomaly(),
             "topic-allow": self.policy.topic_allow,
             "content-rules": self.policy.content_rules,
             "data-loss": self.policy.data_loss or DataLoss(),

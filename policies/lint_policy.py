@@ -12,7 +12,7 @@ from policies.chain import Chain
 from policies.config import PolicyConfig
 from policies.documents import Document, Trail
 from policies.loading import Complaint, complain
-from policies.options import OwnDetector, PiiDetector, PromptInjection
+from policies.options import OwnDetector, PiiDetector, PromptInjection, RateAnomaly
 from policies.targets import EscalationRouting, Target
 
 _SECRET = re.compile(
@@ -66,6 +66,9 @@ def _reach(document: Document, config: PolicyConfig) -> Iterator[Complaint]:
         if isinstance(options, PiiDetector) and options.pci_mode and options.mode != "off" and not options.always_acts:
             told = "pci_mode is on, and pii-detector is not enforced for everybody: cards go on as they are"
             yield complain(document, (*trail, "pci_mode"), "KT226", told, warning=True)
+        if isinstance(options, RateAnomaly) and options.on_unknown == "log":
+            told = "while nobody knows how often consumers are escalated, everything passes"
+            yield complain(document, (*trail, "on_unknown"), "KT227", told, warning=True)
         if isinstance(options, PromptInjection) and not 0.25 <= options.threshold <= 0.9:
             much = "single ordinary words are held" if options.threshold < 0.25 else "next to nothing is ever held"
             yield complain(

@@ -153,6 +153,10 @@ RULES = {
         "PCI mode with a policy that is in shadow or rolled out to some: card numbers of the others stay as they are.",
         "enforce pii-detector for everybody, or set `pci_mode: false` until then",
     ),
+    "KT227": Rule(
+        "rate-anomaly with `on_unknown: log`: when its counts cannot be had, it fails open.",
+        "leave on_unknown out, or set it to escalate or block",
+    ),
     "KT301": Rule(
         "A routing rule can never be reached: an earlier one matches whatever it would.",
         "move it up, narrow the earlier rule, or remove it",

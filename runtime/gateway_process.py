@@ -16,6 +16,7 @@ from gateway.app import create_app
 from gateway.consumers import Consumers
 from gateway.following import Followed, NoActiveVersion, PolicyFollower, stored_name
 from gateway.limits import Limiter
+from gateway.rates import CountedRates
 from gateway.rules import RuleBook
 from gateway.services import Services
 from gateway.targets import Targets
@@ -28,7 +29,7 @@ from policies.loading import load_for_gateway, read_secret
 from policies.targets import versioned
 from runtime import serving
 from runtime.connect import connect
-from runtime.parts import Parts, open_parts
+from runtime.parts import TENANT, Parts, open_parts
 from runtime.settings import GATEWAY_PORT, SettingsError
 from store.changes import ChangeFeed
 
@@ -65,14 +66,19 @@ async def run_gateway(environment: Mapping[str, str], options: GatewayOptions, s
         taken = serving.take_listener(options.listen, GATEWAY_PORT, environment)
         client = await connect(parts.keyring, environment, lazy=True)
         feed, called = ChangeFeed(parts.database), endpoints(loaded.config, environment, upstream)
-        given = Given(pseudonym_key=parts.keyring.pseudonyms.secret())
+        rates = CountedRates(parts.database, TENANT)
+        given = Given(parts.keyring.pseudonyms.secret(), rates)
         rules = RuleBook(loaded.config, loaded.digest, environment, first.shadow_config if first else None, given)
         services = _gateway_services(parts, client, rules, called, feed, environment)
 
-        def apply(found: Followed) -> None:
+        await rates.renew()
+
+        async def apply(found: Followed) -> None:
             # Added to, not replaced: requests under way still go to the targets that they began with.
             called.update(endpoints(found.active.config, environment, upstream))
-            rules.replace(found.active.config, found.active.digest, found.shadow_config)
+            made = rules.ready(found.active.config, found.active.digest, found.shadow_config)
+            await rates.renew()
+            rules.use(made)
 
         pid = serving.PidFile(options.pidfile)
 
@@ -80,7 +86,10 @@ async def run_gateway(environment: Mapping[str, str], options: GatewayOptions, s
             pid.write()
             say("Gateway ready")
 
-        tasks = [asyncio.create_task(_listen_for_deliveries(parts, environment, services))]
+        tasks = [
+            asyncio.create_task(_listen_for_deliveries(parts, environment, services)),
+            asyncio.create_task(rates.run()),
+        ]
         if follower is not None:
             tasks.append(asyncio.create_task(follower.follow(feed, apply)))
         try:

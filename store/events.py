@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import insert_into
@@ -106,6 +106,21 @@ async def list_events(connection: AsyncConnection, tenant: str, wanted: EventFil
         return [(row.number, _event(row)) for row in rows]
     rows = await connection.execute(query.order_by(columns.number.desc()).limit(wanted.limit))
     return [(row.number, _event(row)) for row in reversed(rows.all())]
+
+
+async def count_escalated(
+    connection: AsyncConnection, tenant: str, since: datetime, split: datetime, *, without: str
+) -> dict[str, tuple[int, int]]:
+    """Escalated requests of each consumer: (from `split` on, before it), those of the policy `without` left out."""
+    columns = events.c
+    recent = func.sum(case((columns.at >= split, 1), else_=0))
+    query = (
+        select(columns.consumer, recent, func.count())
+        .where(columns.tenant == tenant, columns.verdict == "escalated", columns.at >= since)
+        .where(columns.policy_rule != without)
+        .group_by(columns.consumer)
+    )
+    return {name: (int(new), int(total) - int(new)) for name, new, total in await connection.execute(query)}
 
 
 def _event(row: Row[Any]) -> GovernedEvent:

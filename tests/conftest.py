@@ -40,6 +40,9 @@ consumer_groups:
     policy: {pii-detector: {action: tokenize}, human-oversight: {hold: {mode: deferred}}}
   shown-to-people:
     policy: {pii-detector: {action: log}, human-oversight: {hold: {mode: deferred}}}
+  rated:
+    chain: [rate-anomaly, human-oversight, audit-logger]
+    policy: {rate-anomaly: {window: 10m, baseline: 1h, at_least: 3}, human-oversight: {hold: {mode: deferred}}}
   few:
     limits: {requests_per_minute: 2, held: 1}
 """

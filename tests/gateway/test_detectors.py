@@ -184,6 +184,6 @@ def test_rules_are_exchanged_whole_and_a_bad_one_changes_nothing() -> None:
     made = RuleBook(PolicyConfig.model_validate({"policies": {"chain": ["audit-logger"]}}), "one")
     before = made.common
     newer = PolicyConfig.model_validate({"policies": {"chain": ["pii-detector"]}, "consumer_groups": {"vip": {}}})
-    made.replace(newer, "two")
+    made.use(made.ready(newer, "two"))
     assert (before.digest, made.common.digest, made.rules_for("vip").digest) == ("one", "two", "two")
     assert before.chain.names == ("audit-logger",)

@@ -54,8 +54,9 @@ async def test_a_newer_version_acts_without_a_restart_and_a_broken_one_never_doe
     book = RuleBook(first.active.config, first.active.digest)
     seen: list[int] = []
 
-    def apply(found: Followed) -> None:
-        book.replace(found.active.config, found.active.digest, found.shadow.config if found.shadow else None)
+    async def apply(found: Followed) -> None:
+        shadow = found.shadow.config if found.shadow else None
+        book.use(book.ready(found.active.config, found.active.digest, shadow))
         seen.append(found.version)
 
     feed = ChangeFeed(database)

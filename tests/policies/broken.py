@@ -223,6 +223,20 @@ BROKEN: dict[str, tuple[str, str, int, str]] = {
         "kt policy backtest",
     ),
     "a threshold of injection over one": (BASE + "  prompt-injection: {threshold: 1.5}\n", "KT108", 14, ""),
+    "a rate that fails open": (
+        changed("prompt-injection,", "prompt-injection, rate-anomaly,") + "  rate-anomaly:\n    on_unknown: log\n",
+        "KT227",
+        15,
+        "leave on_unknown out",
+    ),
+    "a baseline as short as its window": (
+        BASE + "  rate-anomaly:\n    window: 1d\n    baseline: 1d\n",
+        "KT108",
+        16,
+        "",
+    ),
+    "a window of seconds": (BASE + "  rate-anomaly: {window: 10s}\n", "KT108", 14, ""),
+    "a factor of one": (BASE + "  rate-anomaly: {factor: 1}\n", "KT108", 14, ""),
     "cards in shadow": (BASE + "  pii-detector: {pci_mode: true, mode: shadow}\n", "KT226", 14, "enforce pii-detector"),
     "cards of some": (
         BASE + "  pii-detector:\n    pci_mode: true\n    rollout: {percent: 50}\n",

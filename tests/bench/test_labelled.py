@@ -1,0 +1,63 @@
+"""The project's own labelled texts: whole, as frozen, and each a text of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.detection_data import labelled
+
+FOLDER = Path(__file__).parents[2] / "bench" / "labelled"
+CATEGORIES = ("legal_opinions", "medical_decisions", "hiring_actions", "financial_advice", "high_risk_transactions")
+KINDS = {"general", *CATEGORIES, *(f"near:{category}" for category in CATEGORIES)}
+
+
+def rows(split: str) -> list[dict[str, str]]:
+    files = sorted(FOLDER.glob(f"{split}-*.jsonl"))
+    return [json.loads(line) for path in files for line in path.read_text().splitlines()]
+
+
+def test_the_test_files_are_those_that_were_frozen() -> None:
+    frozen = dict(reversed(line.split()) for line in (FOLDER / "SHA256SUMS").read_text().splitlines())
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in FOLDER.glob("test-*.jsonl")}
+    assert found == frozen
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_every_row_has_a_known_kind_a_request_and_an_answer(split: str) -> None:
+    assert not [row for row in rows(split) if row["kind"] not in KINDS or not row["request"] or not row["answer"]]
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_a_category_has_decisions_and_look_alikes_enough(category: str) -> None:
+    kinds = [row["kind"] for row in rows("test")]
+    assert kinds.count(category) >= 110
+    assert kinds.count(f"near:{category}") >= 90
+
+
+def test_general_traffic_is_enough_and_in_more_than_one_language() -> None:
+    general = [row for row in rows("test") if row["kind"] == "general"]
+    assert len(general) >= 150
+    assert len({row["language"] for row in general}) > 5
+
+
+def test_no_text_is_there_twice_nor_nearly() -> None:
+    answers = [row["answer"] for row in rows("test") + rows("dev")]
+    assert len(set(answers)) == len(answers)
+    windows = [set(zip(*(words[start:] for start in range(3)), strict=False)) for words in map(_words, answers)]
+    long = [window for window in windows if len(window) > 8]
+    assert not [pair for pair in itertools.combinations(long, 2) if len(pair[0] & pair[1]) > 0.25 * min(map(len, pair))]
+
+
+def test_the_benchmark_reads_every_row() -> None:
+    read = [pair for source in labelled(FOLDER, "test") for pair in source.read(FOLDER)]
+    assert sorted(read) == sorted((row["request"], row["answer"]) for row in rows("test"))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())

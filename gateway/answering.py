@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gateway.asking import Asked, Incoming, Once, read_request
 from gateway.attempts import Attempts, Result
@@ -20,9 +20,11 @@ from gateway.background import Background
 from gateway.calls import Call, Held, Released
 from gateway.errors import GatewayError, invalid, unavailable
 from gateway.governing import Governor
+from gateway.metering import TokenMeter
 from gateway.releasing import STREAM_HEADERS, HeldCaller, Releaser, patience_of
 from gateway.rules import Rules
 from gateway.services import Services
+from gateway.streaming import Streamed
 from gateway.surfaces import Surface
 from gateway.windowing import windowed
 from policies.chain import Verdict
@@ -71,7 +73,7 @@ class Answering:
         done, _ = await asyncio.wait({working}, timeout=patience.keepalive)
         if done:
             return await self._told(call, working.result())
-        return StreamingResponse(self._kept_alive(call, working, patience.keepalive), 200, STREAM_HEADERS)
+        return Streamed(self._kept_alive(call, working, patience.keepalive), STREAM_HEADERS)
 
     def _begun(self, call: Call) -> asyncio.Task[Result]:
         """The work as a task that goes on when the caller is gone, and whose error then is no news."""
@@ -95,7 +97,7 @@ class Answering:
             headers = _headers(call, result)
             if asked.stream:
                 body = asked.surface.stream(result.document, include_usage=asked.include_usage)
-                return StreamingResponse(body, 200, {**headers, **STREAM_HEADERS})
+                return Response(b"".join(body), 200, {**headers, **STREAM_HEADERS})
             return Response(orjson.dumps(result.document), 200, headers, "application/json")
         headers = {"x-escalation-id": result.escalation_id, "x-policy-verdict": Verdict.ESCALATED.value}
         if result.event_id:
@@ -104,7 +106,9 @@ class Answering:
             return _accepted(result.escalation_id, headers)
         return await self._releaser.respond(self._held_caller(call, result), headers)
 
-    async def _kept_alive(self, call: Call, working: asyncio.Task[Result], every_s: float) -> AsyncIterator[bytes]:
+    async def _kept_alive(
+        self, call: Call, working: asyncio.Task[Result], every_s: float
+    ) -> AsyncGenerator[bytes, None]:
         """A stream whose answer is not there yet: comments, then whatever it becomes."""
         asked = call.asked
         yield WORKING
@@ -149,21 +153,34 @@ class Answering:
             return None
         first, pieces, target = begun
         event = self._governor.event(call, screened.findings, screened.verdict, screened.cause, target)
-        await self._governor.record(event)
-
-        async def raw() -> AsyncIterator[bytes]:
-            try:
-                yield first
-                async for piece in pieces:
-                    yield piece
-            except GatewayError as fault:
-                yield asked.surface.stream_error(fault)
-            finally:
-                await pieces.aclose()
-
-        body = windowed(raw(), call.rules.chain) if window else raw()
+        try:
+            await self._governor.record(event)
+        except BaseException:
+            await pieces.aclose()
+            raise
+        passing = self._passing(call, first, pieces)
+        body = windowed(passing, call.rules.chain) if window else passing
         headers = {"x-policy-verdict": screened.verdict.value, "x-event-id": event.event_id, **STREAM_HEADERS}
-        return StreamingResponse(body, 200, headers)
+        return Streamed(body, headers)
+
+    async def _passing(
+        self, call: Call, first: bytes, pieces: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[bytes, None]:
+        limits, meter = call.rules.limits, TokenMeter()
+        counts = limits.tokens_per_minute is not None
+        try:
+            if counts:
+                meter.read(first)
+            yield first
+            async for piece in pieces:
+                if counts:
+                    meter.read(piece)
+                yield piece
+        except GatewayError as fault:
+            yield call.asked.surface.stream_error(fault)
+        finally:
+            await pieces.aclose()
+            self._services.limiter.spend(call.consumer.login, limits, meter.tokens)
 
     async def _refuse_to_go_on_from_what_was_not_released(self, consumer: Principal, asked: Asked) -> None:
         """A model that stores its answers would go on from one that nobody here was allowed to see."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from activities.opening import new_id
 from gateway import errors
@@ -22,6 +22,7 @@ from gateway.calls import Call, Held, Released
 from gateway.errors import GatewayError
 from gateway.releasing import STREAM_HEADERS, Releaser
 from gateway.services import Services
+from gateway.streaming import Streamed
 from gateway.surfaces.responses import ResponsesSurface
 from store.contents import ANSWER
 from store.database import StoreUnavailable
@@ -55,24 +56,38 @@ class Background:
         self._working: dict[str, asyncio.Task[None]] = {}
 
     async def begin(self, call: Call, work: Work) -> Response:
-        """Give the answer a place, begin, and tell the place. Raises GatewayError."""
+        """Give the answer a place, begin, and tell the place; a repeated one has the place of the first. Raises
+        GatewayError."""
         services = self._services
         response = BackgroundResponse(
-            new_id("resp"), call.consumer.login, call.asked.model, ResponseState.WORKING, datetime.now(UTC)
+            self._place(call), call.consumer.login, call.asked.model, ResponseState.WORKING, datetime.now(UTC)
         )
         try:
             async with services.database.write() as connection:
-                await add_response(connection, services.tenant, response)
+                new = await add_response(connection, services.tenant, response)
         except StoreUnavailable:
             raise errors.unavailable("there is no place for this answer right now; nothing was asked") from None
+        if not new:
+            there = await self.respond(
+                call.consumer, response.response_id, call.request_id, None, stream=call.asked.stream
+            )
+            assert there is not None
+            return there
         placed = replace(call, document_id=response.response_id)
         task = asyncio.create_task(self._work(placed, response.response_id, work))
         self._working[response.response_id] = task
         task.add_done_callback(lambda _: self._working.pop(response.response_id, None))
         if call.asked.stream:
             stream = self._stream(call.consumer, response.response_id, call.request_id, None)
-            return StreamingResponse(stream, 200, STREAM_HEADERS)
+            return Streamed(stream, STREAM_HEADERS)
         return _json(_unfinished(response, "queued"))
+
+    def _place(self, call: Call) -> str:
+        """A new id; with an Idempotency-Key the same one each time for the same request."""
+        if call.key_digest is None:
+            return new_id("resp")
+        named = f"place\0{call.key_digest}\0{call.request_digest}".encode()
+        return f"resp_{self._services.envelopes.index_digest(named)[:28]}"
 
     async def respond(
         self, caller: Principal, response_id: str, request_id: str, starting_after: int | None, *, stream: bool
@@ -83,7 +98,7 @@ class Background:
             return None
         if stream:
             body = self._stream(caller, response_id, request_id, starting_after)
-            return StreamingResponse(body, 200, STREAM_HEADERS)
+            return Streamed(body, STREAM_HEADERS)
         return _json(found.document)
 
     async def cancel(self, caller: Principal, response_id: str, request_id: str) -> Response | None:
@@ -185,7 +200,7 @@ class Background:
 
     async def _stream(
         self, caller: Principal, response_id: str, request_id: str, starting_after: int | None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Comments until it is final, then its events, from the number that the client has not seen."""
         clock = asyncio.get_running_loop()
         end = clock.time() + LONGEST_STREAM_S

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from escalations.case import End
 from gateway import errors
 from gateway.asking import Asked
 from gateway.services import Services
+from gateway.streaming import Streamed
 from ledger.entries import Draft
 from policies.config import Hold
 from store.contents import ANSWER
@@ -128,14 +129,14 @@ class Releaser:
             return await self._deferred(waiting, headers)
         patience = patience_of(hold, asked)
         if asked.stream:
-            return StreamingResponse(self.stream(waiting), 200, {**headers, **STREAM_HEADERS})
+            return Streamed(self.stream(waiting), {**headers, **STREAM_HEADERS})
         try:
             found = await self.wait(waiting.caller, waiting.escalation_id, waiting.request_id, patience.grace)
         except VaultError as fault:
             _logger.error("%s", fault)
             raise errors.unavailable("what is stored is not what was approved; nothing was released") from None
         if found is None:
-            return StreamingResponse(self._spaces(waiting), 200, {**headers, "content-type": "application/json"})
+            return Streamed(self._spaces(waiting), {**headers, "content-type": "application/json"})
         if found.document is None and hold.blocked_as == "content_filter":
             body = await self._body(waiting, found)
             return Response(orjson.dumps(body), 200, headers, "application/json")
@@ -152,16 +153,16 @@ class Releaser:
         body = await self._body(waiting, UNDECIDED)
         if waiting.asked.stream:
             events = waiting.asked.surface.stream(body, include_usage=waiting.asked.include_usage)
-            return StreamingResponse(events, 200, {**headers, **STREAM_HEADERS})
+            return Response(b"".join(events), 200, {**headers, **STREAM_HEADERS})
         return Response(orjson.dumps(body), 200, headers, "application/json")
 
-    async def _spaces(self, waiting: HeldCaller) -> AsyncIterator[bytes]:
+    async def _spaces(self, waiting: HeldCaller) -> AsyncGenerator[bytes, None]:
         """White space, which JSON allows before its body, until there is one."""
         yield b" "
         async for found in self._signs_of_life(waiting):
             yield b" " if found is None else orjson.dumps(await self._body(waiting, found))
 
-    async def stream(self, waiting: HeldCaller) -> AsyncIterator[bytes]:
+    async def stream(self, waiting: HeldCaller) -> AsyncGenerator[bytes, None]:
         """Comments, which every client of server-sent events skips, until there is something to replay."""
         asked = waiting.asked
         comment = f": escalation {waiting.escalation_id} status=open\n\n".encode()
@@ -173,7 +174,7 @@ class Releaser:
             for event in asked.surface.stream(await self._body(waiting, found), include_usage=asked.include_usage):
                 yield event
 
-    async def _signs_of_life(self, waiting: HeldCaller) -> AsyncIterator[Decided | Undecided | None]:
+    async def _signs_of_life(self, waiting: HeldCaller) -> AsyncGenerator[Decided | Undecided | None, None]:
         """None for each sign of life, then once the decision, or that there is none yet."""
         patience = patience_of(waiting.hold, waiting.asked)
         end = time.monotonic() + patience.max_wait

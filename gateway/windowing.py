@@ -6,7 +6,8 @@ window, or that only later text makes one, is missed. Chains that hold answers a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -47,28 +48,29 @@ class _Text:
         return ready
 
 
-async def windowed(pieces: AsyncIterator[bytes], chain: Chain) -> AsyncIterator[bytes]:
+async def windowed(pieces: AsyncGenerator[bytes, None], chain: Chain) -> AsyncGenerator[bytes, None]:
     """The chunks of a streamed chat completion, their text redacted. Chunks that cannot be read end the stream."""
     texts: dict[_Place, _Text] = {}
     last: dict[str, Any] = {}
-    async for event in _events(pieces):
-        if event == b"[DONE]":
-            for chunk in _rest(texts, last, chain):
-                yield chunk
-            yield b"data: [DONE]\n\n"
-            return
-        try:
-            chunk = orjson.loads(event)
-        except orjson.JSONDecodeError:
-            return
-        if not isinstance(chunk, dict):
-            return
-        for choice in chunk.get("choices") or ():
-            if isinstance(choice, dict):
-                choice["logprobs"] = None
-                _redact(choice, texts, chain)
-        last = chunk
-        yield b"data: " + orjson.dumps(chunk) + b"\n\n"
+    async with aclosing(_events(pieces)) as events:
+        async for event in events:
+            if event == b"[DONE]":
+                for chunk in _rest(texts, last, chain):
+                    yield chunk
+                yield b"data: [DONE]\n\n"
+                return
+            try:
+                chunk = orjson.loads(event)
+            except orjson.JSONDecodeError:
+                return
+            if not isinstance(chunk, dict):
+                return
+            for choice in chunk.get("choices") or ():
+                if isinstance(choice, dict):
+                    choice["logprobs"] = None
+                    _redact(choice, texts, chain)
+            last = chunk
+            yield b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 
 def _redact(choice: dict[str, Any], texts: dict[_Place, _Text], chain: Chain) -> None:
@@ -143,15 +145,16 @@ def _rest(texts: dict[_Place, _Text], last: dict[str, Any], chain: Chain) -> lis
     return [b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in left]
 
 
-async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _events(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """The data of each server-sent event."""
     buffer = b""
-    async for piece in pieces:
-        buffer += piece.replace(b"\r\n", b"\n")
-        if len(buffer) > LARGEST_EVENT:
-            return
-        while (end := buffer.find(b"\n\n")) >= 0:
-            block, buffer = buffer[:end], buffer[end + 2 :]
-            lines = [line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:")]
-            if lines:
-                yield b"\n".join(lines)
+    async with aclosing(pieces) as coming:
+        async for piece in coming:
+            buffer += piece.replace(b"\r\n", b"\n")
+            if len(buffer) > LARGEST_EVENT:
+                return
+            while (end := buffer.find(b"\n\n")) >= 0:
+                block, buffer = buffer[:end], buffer[end + 2 :]
+                lines = [line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:")]
+                if lines:
+                    yield b"\n".join(lines)

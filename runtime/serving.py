@@ -7,6 +7,7 @@ and SIGINT end a process within three seconds. The pid file appears when the pro
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -133,6 +134,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
+            # What a start leaves behind stays until the end: looking through it again would stop every request.
+            gc.collect()
+            gc.freeze()
             self._ready()
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]

@@ -27,6 +27,9 @@ from store.schema import events, instant_number, outbox
 
 PACE_S = 0.1
 """From one move to the next: every commit to the store wakes all who follow its changes."""
+BUSY_PACE_S = 0.5
+"""The same after a move of many rows: both files lie on one disk, and each of its flushes holds requests up."""
+MANY = 20
 RETRY_S = 0.5
 MOST_MOVED = 500
 """Rows of one move: a writer of the store waits no longer than these take."""
@@ -83,9 +86,9 @@ class Mover:
             await self._woken.wait()
             self._woken.clear()
             last = self._closing.is_set()
-            pause = PACE_S
             try:
-                self.moved = await self._empty(self._own, self.moved)
+                before, self.moved = self.moved, await self._empty(self._own, self.moved)
+                pause = BUSY_PACE_S if self.moved - before > MANY else PACE_S
                 await self._rescue()
                 self._away = False
             except Exception as fault:

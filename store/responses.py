@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.database import insert_into
 from store.schema import background_responses
 
 
@@ -35,7 +36,8 @@ class BackgroundResponse:
     problem: str | None = None
 
 
-async def add_response(connection: AsyncConnection, tenant: str, response: BackgroundResponse) -> None:
+async def add_response(connection: AsyncConnection, tenant: str, response: BackgroundResponse) -> bool:
+    """False where there is one of that id already; it is left as it is."""
     row = {
         "tenant": tenant,
         "response_id": response.response_id,
@@ -46,7 +48,8 @@ async def add_response(connection: AsyncConnection, tenant: str, response: Backg
         "escalation_id": response.escalation_id,
         "problem": response.problem,
     }
-    await connection.execute(background_responses.insert().values(row))
+    statement = insert_into(connection, background_responses).values(row).on_conflict_do_nothing()
+    return bool((await connection.execute(statement)).rowcount)
 
 
 async def find_response(

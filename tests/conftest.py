@@ -45,6 +45,9 @@ consumer_groups:
     policy: {rate-anomaly: {window: 10m, baseline: 1h, at_least: 3}, human-oversight: {hold: {mode: deferred}}}
   few:
     limits: {requests_per_minute: 2, held: 1}
+  frugal:
+    chain: [prompt-injection, audit-logger]
+    limits: {tokens_per_minute: 1}
 """
 
 

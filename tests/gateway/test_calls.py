@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.connection import MOST_AHEAD_BYTES, MOST_HEAD_BYTES, Reply
 from gateway.inflating import NotConnected, TooLarge, WireError
-from gateway.wire import MOST_HEAD_BYTES, Reply, Wire
+from gateway.wire import Wire
 
 BODY = b'{"choices": []}'
 HEAD = b"HTTP/1.1 200 OK\r\nX-Kind: first\r\n"
@@ -29,8 +36,15 @@ class Model:
         self.requests: list[bytes] = []
         self.lost = asyncio.Event()
 
+    def write(self, more: bytes) -> None:
+        self._writer.write(more)
+
+    def unsent(self) -> int:
+        return self._writer.transport.get_write_buffer_size()
+
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writer = writer
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -47,23 +61,56 @@ class Model:
             writer.close()
 
 
+def self_signed(directory: Path) -> Path:
+    """A key and a certificate for localhost, which no authority has signed, in one file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = directory / "localhost.pem"
+    file.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
 Post = Callable[..., Awaitable[Reply]]
+Stream = Callable[..., Awaitable[tuple[Reply, AsyncGenerator[bytes, None]]]]
+
+
+@asynccontextmanager
+async def calling(*answers: bytes | None, closes: bool = False) -> AsyncIterator[tuple[Model, Wire, str]]:
+    served, wire = Model(list(answers), closes=closes), Wire()
+    server = await asyncio.start_server(served, "127.0.0.1", 0)
+    try:
+        yield served, wire, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat"
+    finally:
+        await wire.close()
+        server.close()
 
 
 @asynccontextmanager
 async def model(*answers: bytes | None, closes: bool = False) -> AsyncIterator[tuple[Model, Post]]:
-    served, wire = Model(list(answers), closes=closes), Wire()
-    server = await asyncio.start_server(served, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat"
+    async with calling(*answers, closes=closes) as (served, wire, url):
 
-    async def post(timeout_s: float = 5, headers: dict[str, str] | None = None) -> Reply:
-        return await wire.post(url, headers or {}, b"{}", timeout_s=timeout_s, connect_timeout_s=5)
+        async def post(timeout_s: float = 5, headers: dict[str, str] | None = None) -> Reply:
+            return await wire.post(url, headers or {}, b"{}", timeout_s=timeout_s, connect_timeout_s=5)
 
-    try:
         yield served, post
-    finally:
-        await wire.close()
-        server.close()
+
+
+@asynccontextmanager
+async def streaming(*answers: bytes | None, closes: bool = False) -> AsyncIterator[tuple[Model, Stream]]:
+    async with calling(*answers, closes=closes) as (served, wire, url):
+
+        async def stream(timeout_s: float = 5) -> tuple[Reply, AsyncGenerator[bytes, None]]:
+            return await wire.stream(url, {}, b"{}", timeout_s=timeout_s, connect_timeout_s=5)
+
+        yield served, stream
 
 
 async def test_a_connection_is_used_again_after_a_whole_answer() -> None:
@@ -194,8 +241,100 @@ async def test_a_server_that_does_not_speak_tls_is_no_connection() -> None:
             await Wire().post(f"https://127.0.0.1:{port}/v1", {}, b"", timeout_s=5, connect_timeout_s=5)
 
 
+async def test_a_server_whose_certificate_nobody_vouches_for_is_no_connection(tmp_path: Path) -> None:
+    served = asyncio.Event()
+
+    async def answering(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.set()
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path))
+    async with await asyncio.start_server(answering, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(NotConnected):
+            await Wire().post(f"https://localhost:{port}/v1", {}, b"", timeout_s=5, connect_timeout_s=5)
+    assert not served.is_set()
+
+
 async def test_a_header_with_a_line_break_is_never_sent() -> None:
     async with model(WHOLE) as (served, post):
         with pytest.raises(ValueError, match="line break"):
             await post(headers={"authorization": "s\r\nx: y"})
         assert served.requests == []
+
+
+async def test_a_stream_is_there_before_it_ends_and_its_connection_is_used_again() -> None:
+    begun = HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n"
+    async with streaming(begun, WHOLE) as (served, stream):
+        head, pieces = await stream()
+        assert (head.status, head.headers["x-kind"], head.body) == (200, "first", b"")
+        assert await anext(pieces) == b"first"
+        served.write(b"4\r\nlast\r\n0\r\n\r\n")
+        assert [piece async for piece in pieces] == [b"last"]
+        _, again = await stream()
+        assert b"".join([piece async for piece in again]) == BODY
+        assert served.connections == 1
+    assert b"accept-encoding: identity\r\n" in served.requests[0]
+
+
+async def test_a_stream_that_is_left_closes_its_connection() -> None:
+    async with streaming(HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n", WHOLE) as (served, stream):
+        _, pieces = await stream()
+        await anext(pieces)
+        await pieces.aclose()
+        await asyncio.wait_for(served.lost.wait(), 5)
+        _, again = await stream()
+        assert [piece async for piece in again] == [BODY]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HEAD + b"content-length: 99\r\n\r\nfirst",
+        HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+        HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\nfirst\r\nnonsense\r\n",
+    ],
+    ids=["cut", "cut chunks", "nonsense"],
+)
+async def test_a_stream_that_breaks_is_told_after_what_came(answer: bytes) -> None:
+    async with streaming(answer, closes=True) as (_, stream):
+        _, pieces = await stream()
+        assert await anext(pieces) == b"first"
+        with pytest.raises(WireError):
+            await anext(pieces)
+
+
+async def test_a_stream_has_one_deadline_from_its_request_to_its_end() -> None:
+    async with streaming(HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n") as (served, stream):
+        _, pieces = await stream(0.2)
+        assert await anext(pieces) == b"first"
+        with pytest.raises(TimeoutError):
+            await anext(pieces)
+        await asyncio.wait_for(served.lost.wait(), 5)
+
+
+async def test_a_stream_that_is_compressed_all_the_same_is_refused() -> None:
+    body = gzip.compress(BODY, mtime=0)
+    answer = HEAD + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    async with streaming(answer) as (served, stream):
+        _, pieces = await stream()
+        with pytest.raises(WireError, match="encoding"):
+            await anext(pieces)
+        await asyncio.wait_for(served.lost.wait(), 5)
+
+
+async def test_a_model_that_is_faster_than_its_reader_has_to_wait() -> None:
+    size = 64 * MOST_AHEAD_BYTES
+    async with streaming(HEAD + b"content-length: %d\r\n\r\n" % size) as (served, stream):
+        _, pieces = await stream()
+        served.write(bytes(size))
+        read = len(await anext(pieces))
+        before = size
+        while served.unsent() != before:
+            before = served.unsent()
+            await asyncio.sleep(0.05)
+        assert before > size / 2
+        async for piece in pieces:
+            read += len(piece)
+        assert read == size

@@ -267,4 +267,6 @@ async def test_a_flood_of_requests_lets_nothing_out(house: House) -> None:
     answers = await asyncio.gather(*(house.ask(f"flood-{number}", patience_s=20) for number in range(60)))
     assert all(SECRET_WORD.encode() not in left for _, left in answers)
     assert {status for status, _ in answers} <= {200, 503}
-    assert sum(status == 200 for status, _ in answers) >= 1
+    later = itertools.count()
+    while (await house.ask(f"after the flood {next(later)}"))[0] != 200:
+        assert next(later) < 100, "nothing is held any more"

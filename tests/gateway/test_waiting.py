@@ -125,6 +125,20 @@ def test_a_consumer_beyond_its_allowance_is_told_when_to_come_again(stack: Stack
     assert int(refused.headers["retry-after"]) >= 1
 
 
+def test_the_tokens_of_a_stream_that_passes_through_count_too(stack: Stack) -> None:
+    key = key_of(stack, "frugal")
+    client = openai.OpenAI(base_url=stack.info["gateway_url"] + "/v1", api_key=key)
+    with (
+        client,
+        client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": "hello"}], stream=True
+        ) as stream,
+    ):
+        assert list(stream)
+    refused = post(stack, "hello", key)
+    assert (refused.status_code, refused.json()["error"]["type"]) == (429, "tokens")
+
+
 def test_a_consumer_may_have_only_so_many_answers_waiting(stack: Stack, model: FakeModel, marker: str) -> None:
     key = key_of(stack, "few")
     first = post(stack, f"{marker} {LEGAL} ANSWER: {HELD}", key, prefer="respond-async")
@@ -229,6 +243,17 @@ def test_a_background_stream_is_resumed_after_the_last_event_that_was_seen(stack
     rest = [event.sequence_number for event in client.responses.retrieve(queued.id, stream=True, starting_after=3)]
     assert whole == list(range(len(whole)))
     assert rest == whole[4:]
+
+
+def test_a_background_request_that_is_repeated_with_its_key_has_one_place(
+    stack: Stack, model: FakeModel, marker: str
+) -> None:
+    headers = {"Idempotency-Key": marker}
+    places = {background(stack, f"{marker} What is the capital of France?", extra_headers=headers).id for _ in range(3)}
+    [place] = places
+    assert standing(stack, place, "completed").output_text == "Paris."
+    assert background(stack, f"{marker} What is the capital of France?", extra_headers=headers).status == "completed"
+    assert model.asked(marker) == 1
 
 
 def test_a_background_answer_that_failed_says_so(stack: Stack, marker: str) -> None:

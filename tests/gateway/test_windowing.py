@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -28,14 +28,14 @@ def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
     return b"data: " + json.dumps({**body, "choices": [choice]}).encode() + b"\n\n"
 
 
-async def streamed(text: str, size: int, *, finish: bool = True, wire: int = 37) -> AsyncIterator[bytes]:
+async def streamed(text: str, size: int, *, finish: bool = True, wire: int = 37) -> AsyncGenerator[bytes, None]:
     raw = b"".join(chunk({"content": text[start : start + size]}) for start in range(0, len(text), size))
     raw += (chunk({}, "stop") if finish else b"") + b"data: [DONE]\n\n"
     for start in range(0, len(raw), wire):
         yield raw[start : start + wire]
 
 
-async def text_of(pieces: AsyncIterator[bytes]) -> tuple[str, list[dict[str, Any]]]:
+async def text_of(pieces: AsyncGenerator[bytes, None]) -> tuple[str, list[dict[str, Any]]]:
     raw = b"".join([piece async for piece in pieces]).decode()
     assert raw.endswith("data: [DONE]\n\n")
     chunks = [json.loads(line[6:]) for line in raw.split("\n\n") if line.startswith("data: {")]
@@ -68,7 +68,7 @@ async def test_log_probabilities_would_tell_the_tokens_and_are_dropped(chain: Ch
 async def test_arguments_of_tool_calls_are_redacted_too(chain: Chain) -> None:
     arguments = json.dumps({"note": f"card {CARD}"})
 
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes, None]:
         for start in range(0, len(arguments), 4):
             call = {"index": 0, "function": {"arguments": arguments[start : start + 4]}}
             yield chunk({"tool_calls": [call]})
@@ -81,7 +81,7 @@ async def test_arguments_of_tool_calls_are_redacted_too(chain: Chain) -> None:
 
 
 async def test_what_cannot_be_read_ends_the_stream(chain: Chain) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes, None]:
         yield b"data: {broken\n\n" + chunk({"content": "secret"})
 
     assert b"".join([piece async for piece in windowed(pieces(), chain)]) == b""
@@ -89,7 +89,7 @@ async def test_what_cannot_be_read_ends_the_stream(chain: Chain) -> None:
 
 @pytest.mark.parametrize("member", ["reasoning", "content", "anything_new"])
 async def test_every_member_that_is_text_is_redacted(chain: Chain, member: str) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes, None]:
         for part in ("my card 4111 1111 ", "1111 1111 is"):
             yield chunk({member: part})
         yield chunk({}, "stop")
@@ -100,7 +100,7 @@ async def test_every_member_that_is_text_is_redacted(chain: Chain, member: str) 
 
 
 async def test_members_of_a_shape_that_nobody_can_look_at_do_not_pass(chain: Chain) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes, None]:
         yield chunk({"role": "assistant", "audio": {"transcript": f"card {CARD}"}, "parts": [CARD]})
         yield chunk({}, "stop")
         yield b"data: [DONE]\n\n"
@@ -111,7 +111,7 @@ async def test_members_of_a_shape_that_nobody_can_look_at_do_not_pass(chain: Cha
 
 
 async def test_old_function_calls_are_redacted_too(chain: Chain) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def pieces() -> AsyncGenerator[bytes, None]:
         yield chunk({"function_call": {"name": "send", "arguments": '{"to": "4111 1111 '}})
         yield chunk({"function_call": {"arguments": '1111 1111"}'}})
         yield chunk({}, "function_call")

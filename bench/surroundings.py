@@ -65,14 +65,17 @@ def flush_seconds(directory: Path, times: int = 200) -> float:
     return quantile(took, 0.5)
 
 
-def policy_config(directory: Path, chain: tuple[str, ...]) -> Path:
-    """A configuration with that chain, whose one target takes every model."""
-    path = directory / f"{'-'.join(chain)}.yaml"
+def policy_config(directory: Path, chain: tuple[str, ...], *, patience: str | None = None) -> Path:
+    """A configuration with that chain, whose one target takes every model; held callers wait for `patience`."""
+    path = directory / f"{'-'.join(chain)}{patience or ''}.yaml"
+    options: dict[str, dict[str, object]] = {name: dict(_OPTIONS[name]) for name in chain if name in _OPTIONS}
+    if patience is not None:
+        options["human-oversight"]["hold"] = {"max_wait": patience}
     written = {
         "pack": {"name": "bench", "version": "1.0.0"},
         "providers": {"targets": [{"id": "echo", "provider": "openai"}]},
         "policies": {"chain": list(chain)},
-        "policy": {name: _OPTIONS[name] for name in chain if name in _OPTIONS},
+        "policy": options,
     }
     path.write_text(yaml.safe_dump(written))
     return path

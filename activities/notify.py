@@ -1,117 +1,172 @@
-"""Telling people: one channel, one message. The workflow decides what is told; a channel knows only how."""
+"""Telling people: one channel, one message. The workflow decides what is told; a channel knows only how.
+
+Every attempt is a row of the delivery log. A channel that fails goes on being tried, and meanwhile the one that it
+falls through to is told in its place: at once where trying again is of no use or the case is critical, else at the
+third failure. What is given up is kept.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from pydantic import TypeAdapter
 from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
-from activities.channels import Channel
-from activities.channels.email import EmailChannel
 from activities.channels.faults import fault
-from activities.channels.log import LogChannel
-from activities.channels.pagerduty import PagerDutyChannel
-from activities.channels.slack import Memory, SlackChannel
-from activities.channels.slack_card import Look
-from activities.channels.webhook import WebhookChannel
+from activities.choosing import Channels, shows_state
 from activities.excerpts import Excerpts
-from escalations.channels import ADDRESS, Content, find_channel
-from escalations.channels import EmailChannel as EmailSettings
-from escalations.channels import PagerDutyChannel as PagerDutySettings
-from escalations.channels import SlackChannel as SlackSettings
-from escalations.channels import WebhookChannel as WebhookSettings
-from escalations.views import View, facts_of
-from store.database import Database
-from store.directory import User, find_user, list_users
-from store.escalations import Scope, find_view
-from store.settings import current_settings
-from workflows.messages import Notification
+from activities.telling import start_telling
+from activities.trying_out import try_out
+from escalations.channels import Reached, find_channel
+from escalations.severity import Severity
+from store.attempts import Attempt, AttemptOutcome, has_dead_letter, put_attempt
+from store.database import Database, StoreUnavailable
+from workflows.messages import ChannelTest, GivenUp, Notification, Tested
 from workflows.ports import Notifying
 
 PATIENCE_S = 25.0
 """For all that one attempt does; the workflow gives up on it after 30 s, and would not stop what still runs here."""
+FALLS_THROUGH_AT = 3
+"""The failed attempt, about half a minute after the first, at which the next channel is told as well."""
+_notification = TypeAdapter(Notification)
+_logger = logging.getLogger("keeptrusts.notify")
 
 
-@dataclass(frozen=True, slots=True)
 class Notifier(Notifying):
-    """Sends by the channel that settings name. A channel that is not set up falls back to the log, with a warning."""
+    """Sends by the channel that settings name. Without `client` nothing falls through."""
 
-    database: Database
-    environment: Mapping[str, str]
-    excerpts: Excerpts | None = None
-    patience_s: float = PATIENCE_S
-    _log: LogChannel = field(default_factory=LogChannel)
-    _slack: Memory = field(default_factory=Memory)
+    def __init__(
+        self,
+        database: Database,
+        environment: Mapping[str, str],
+        excerpts: Excerpts | None = None,
+        client: Client | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.channels = Channels(database, environment, excerpts)
+        self._database = database
+        self._environment = environment
+        self._client = client
+        self._patience_s = patience_s
 
     @activity.defn(name="notify")
     async def notify(self, notification: Notification) -> None:
-        channel = await self._channel(notification)
-        if notification.following and not isinstance(channel, SlackChannel | PagerDutyChannel):
+        if notification.channel.partition(":")[0] == "log":
+            await (await self.channels.channel(notification)).send(notification)
             return
+        started, attempt = time.monotonic(), activity.info().attempt if activity.in_activity() else 1
         try:
-            async with asyncio.timeout(self.patience_s):
-                await channel.send(notification)
+            sent = await self._send(notification)
+        except (ApplicationError, StoreUnavailable, OSError) as failure:
+            final = isinstance(failure, ApplicationError) and failure.non_retryable
+            told = failure.message if isinstance(failure, ApplicationError) else type(failure).__name__
+            due = final or attempt == FALLS_THROUGH_AT or notification.view.severity is Severity.CRITICAL
+            following = await self._fall_through(notification) if due else None
+            await self._write(notification, attempt, AttemptOutcome.FAILED, started, told, following)
+            raise
+        if sent:
+            await self._write(notification, attempt, AttemptOutcome.SENT, started)
+
+    @activity.defn(name="give_up")
+    async def give_up(self, given_up: GivenUp) -> None:
+        notification = given_up.notification
+        following = await self._fall_through(notification)
+        async with self._database.write() as connection:
+            if not await has_dead_letter(connection, notification.tenant, notification.id):
+                dead = _attempt(notification, 0, AttemptOutcome.DEAD, 0, given_up.problem, following)
+                body = _notification.dump_json(notification)
+                await put_attempt(connection, notification.tenant, replace(dead, body=body))
+
+    @activity.defn(name="try_out")
+    async def try_out(self, test: ChannelTest) -> Tested:
+        settings = await self.channels.settings(test.tenant)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await try_out(settings, self._environment, test)
+        except ApplicationError as failure:
+            return Tested(False, failure.message)
+        except TimeoutError:
+            return Tested(False, f"the receiver took longer than {self._patience_s:g} s")
+        return Tested(True)
+
+    async def _send(self, notification: Notification) -> bool:
+        """Whether there was something to send, which has arrived then. Raises ApplicationError."""
+        if notification.following:
+            channels = (await self.channels.settings(notification.tenant)).notification_channels
+            if not shows_state(find_channel(channels, notification.channel)[0]):
+                return False
+        channel = await self.channels.channel(notification)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await channel.send(notification)
         except TimeoutError:
             kind = notification.channel.partition(":")[0]
-            raise fault(kind, f"the receiver took longer than {self.patience_s:g} s") from None
+            raise fault(kind, f"the receiver took longer than {self._patience_s:g} s") from None
 
-    async def _channel(self, notification: Notification) -> Channel:
-        if notification.channel.partition(":")[0] == "log":
-            return self._log
-        async with self.database.read() as connection:
-            settings = (await current_settings(connection, notification.tenant)).settings
-            configured, destination = find_channel(settings.notification_channels, notification.channel)
-            recipients: tuple[str, ...] = (destination,) if destination else ()
-            if isinstance(configured, EmailSettings) and not recipients:
-                recipients = await _addresses(connection, configured, notification)
-        match configured:
-            case WebhookSettings():
-                return WebhookChannel(configured, self.environment)
-            case SlackSettings():
-                look = Look(
-                    interactive=configured.interactive,
-                    decisions=settings.decisions.in_slack(facts_of(notification.view)),
-                    excerpt=await self._excerpt(notification, configured.content),
-                )
-                return SlackChannel(configured, self.environment, self._newest, self._slack, destination, look)
-            case PagerDutySettings():
-                return PagerDutyChannel(configured, self.environment, self._newest)
-            case EmailSettings():
-                excerpt = await self._excerpt(notification, configured.content)
-                return EmailChannel(configured, self.environment, recipients, excerpt)
-            case None:
-                self._log.warn_unknown(notification.channel)
-        return self._log
-
-    async def _excerpt(self, notification: Notification, content: Content) -> str | None:
-        """A line of the answer while the case is open, as far as the channel may show it."""
-        if self.excerpts is None or notification.view.end is not None:
+    async def _fall_through(self, notification: Notification) -> str | None:
+        """Have the next channel told, once however often it is asked for; gives its name, None where there is none."""
+        if self._client is None or notification.following:
             return None
-        return await self.excerpts.line(notification, content)
+        try:
+            channels = (await self.channels.settings(notification.tenant)).notification_channels
+            failed, _ = find_channel(channels, notification.channel)
+            following = failed.fall_through if isinstance(failed, Reached) else None
+            passed = (*notification.passed, notification.channel)
+            if following is None or following in passed:
+                return None
+            event = "/".join(notification.id.split("/")[:2])
+            instead = replace(notification, id=f"{event}/{following}", channel=following, passed=passed)
+            await start_telling(self._client, instead)
+        except (RPCError, StoreUnavailable) as away:
+            _logger.warning("%s could not be told by another channel: %s", notification.id, type(away).__name__)
+            return None
+        return following
 
-    async def _newest(self, notification: Notification) -> View:
-        """The case as it is now. Notifications overtake each other, above all when one of them had to be repeated."""
-        async with self.database.read() as connection:
-            found = await find_view(connection, Scope(notification.tenant), notification.view.escalation_id)
-        return found if found is not None and found.version > notification.view.version else notification.view
+    async def _write(
+        self,
+        notification: Notification,
+        attempt: int,
+        outcome: AttemptOutcome,
+        started: float,
+        problem: str | None = None,
+        following: str | None = None,
+    ) -> None:
+        """Into the delivery log, if it can be written: what was sent must not be sent again for want of a row."""
+        took_ms = round((time.monotonic() - started) * 1000)
+        try:
+            async with self._database.write() as connection:
+                row = _attempt(notification, attempt, outcome, took_ms, problem, following)
+                await put_attempt(connection, notification.tenant, row)
+        except StoreUnavailable as away:
+            _logger.warning("the delivery log lacks attempt %d of %s: %s", attempt, notification.id, away)
 
 
-async def _addresses(
-    connection: AsyncConnection, settings: EmailSettings, notification: Notification
-) -> tuple[str, ...]:
-    """Whom to write to: the person who is meant; else the addresses of the settings; else the team's active members."""
-    kind, found, team = notification.recipient.partition(":")
-    if not found:
-        user = await find_user(connection, notification.tenant, notification.recipient)
-        return _usable([user]) or settings.to if user is not None else settings.to
-    if settings.to or kind != "team":
-        return settings.to
-    return _usable([user for user in await list_users(connection, notification.tenant) if team in user.teams])
-
-
-def _usable(users: Iterable[User]) -> tuple[str, ...]:
-    return tuple(user.email for user in users if user.active and user.email and re.fullmatch(ADDRESS, user.email))
+def _attempt(
+    notification: Notification,
+    attempt: int,
+    outcome: AttemptOutcome,
+    took_ms: int,
+    problem: str | None,
+    following: str | None,
+) -> Attempt:
+    return Attempt(
+        notification_id=notification.id,
+        escalation_id=notification.view.escalation_id,
+        event=notification.event,
+        channel=notification.channel,
+        attempt=attempt,
+        outcome=outcome,
+        at=datetime.now(UTC),
+        took_ms=took_ms,
+        problem=problem,
+        next_channel=following,
+    )

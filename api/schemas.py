@@ -186,6 +186,19 @@ class CreateBody(Body):
     finding: dict[str, Any] = Field(default_factory=dict)
 
 
+class ChannelTestBody(Body):
+    """`channel` as a rule names it: `pagerduty`, `slack:#legal`, `email:ana@example.com`."""
+
+    channel: Annotated[str, Field(min_length=1, max_length=300, examples=["slack:#legal-review"])]
+
+
+class ReplayBody(Body):
+    """What was given up is sent once more: all of it, or that of one escalation or channel."""
+
+    escalation_id: Annotated[str, Field(max_length=64)] | None = None
+    channel: Annotated[str, Field(max_length=300)] | None = None
+
+
 class RouteJson(BaseModel):
     destination: str
     chosen_by: str

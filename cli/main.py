@@ -21,6 +21,7 @@ GROUPS = {
     "settings": "SLA targets, routing rules and channels: get, apply",
     "sla": "Clocks: report, recompute",
     "schedule": "On call: show, who",
+    "notify": "Notifications: log, replay, test",
     "team": "Teams: list, create",
     "user": "Users: list, create",
     "consumer": "Consumers of the gateway: list, create, set-group",

@@ -38,7 +38,13 @@ Content = Literal["none", "redacted", "full"]
 they are recognised, or an excerpt as it is."""
 
 
-class WebhookChannel(Part):
+class Reached(Part):
+    """What all channels that can fail have in common. `fall_through` is told in the place of one that fails."""
+
+    fall_through: Annotated[str, Field(min_length=1, max_length=300)] | None = None
+
+
+class WebhookChannel(Reached):
     """A receiver of signed webhooks (Standard Webhooks 1.0.0); the secret is `whsec_` and base64."""
 
     type: Literal["webhook"]
@@ -52,7 +58,7 @@ class LogChannel(Part):
     type: Literal["log"]
 
 
-class SlackChannel(Part):
+class SlackChannel(Reached):
     """Cards in Slack. `channel` is their home unless a rule names another: an id (`C0123456789`) or a `#name`.
 
     `interactive: true` makes the buttons act; Slack must then be told where its clicks go, and `signing_secret_ref` is
@@ -70,7 +76,7 @@ class SlackChannel(Part):
 Address = Annotated[str, Field(pattern=ADDRESS, max_length=254)]
 
 
-class EmailChannel(Part):
+class EmailChannel(Reached):
     """Mail through an SMTP server. Without `to` it goes to the person, or to the members of the team, that a case is
     routed to."""
 
@@ -94,7 +100,7 @@ class EmailChannel(Part):
         return self
 
 
-class PagerDutyChannel(Part):
+class PagerDutyChannel(Reached):
     """An Events API v2 integration of one PagerDuty service; `region` is that of the account."""
 
     type: Literal["pagerduty"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from escalations.approvals import shortages
-from escalations.channels import SlackChannel
+from escalations.channels import Channel, Reached, SlackChannel, find_channel
 from escalations.durations import format_duration
 from escalations.routing import Directory
 from escalations.settings import EscalationSettings
@@ -57,6 +57,23 @@ def _channels(settings: EscalationSettings) -> Iterator[Contradiction]:
         if isinstance(channel, SlackChannel) and channel.interactive and channel.signing_secret_ref is None:
             told = "buttons act only where their signatures can be checked; set signing_secret_ref"
             yield Contradiction(("notification_channels", name, "interactive"), told)
+        fault = _falls(settings.notification_channels, channel)
+        if fault is not None:
+            yield Contradiction(("notification_channels", name, "fall_through"), fault)
+
+
+def _falls(channels: Mapping[str, Channel], channel: Channel) -> str | None:
+    """What is wrong with where a channel falls through to."""
+    passed = [channel]
+    while isinstance(channel, Reached) and channel.fall_through not in (None, "log"):
+        found, _ = find_channel(channels, channel.fall_through)
+        if found is None:
+            known = ", ".join(sorted(channels))
+            return f"there is no channel {channel.fall_through!r}; there is {known}" if len(passed) == 1 else None
+        if any(found is one for one in passed):
+            return f"{channel.fall_through!r} has failed already when it is its turn again: this goes round in a circle"
+        passed.append(channel := found)
+    return None
 
 
 def _clocks(settings: EscalationSettings) -> Iterator[Contradiction]:

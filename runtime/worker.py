@@ -25,6 +25,7 @@ from vault.keyring import Keyring
 from vault.signatures import Verifier
 from workflows.escalation import EscalationWorkflow
 from workflows.messages import ESCALATIONS_QUEUE, NOTIFICATIONS_QUEUE
+from workflows.notifying import ChannelTestWorkflow, NotificationWorkflow
 
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow task waits for the worker that knew it. The default of ten seconds is what a killed worker
@@ -52,7 +53,7 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
     """The two workers of a process: workflows with what they need at once, and notifications, which may be slow."""
     verifier = Verifier(parts.keyring)
     excerpts = Excerpts(parts.database, Contents(Envelopes(parts.keyring)), parts.ledger)
-    notifier = Notifier(parts.database, parts.environment, excerpts)
+    notifier = Notifier(parts.database, parts.environment, excerpts, parts.client)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     escalations = Worker(
         parts.client,
@@ -75,7 +76,9 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
     notifications = Worker(
         parts.client,
         task_queue=NOTIFICATIONS_QUEUE,
-        activities=[notifier.notify],
+        workflows=[NotificationWorkflow, ChannelTestWorkflow],
+        activities=[notifier.notify, notifier.give_up, notifier.try_out],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         max_concurrent_activities=50,
         graceful_shutdown_timeout=timedelta(seconds=2),
     )

@@ -14,7 +14,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.changes import note_change
-from store.schema import policy_moves, policy_versions
+from store.policy_tables import policy_moves, policy_versions
 
 KIND = "policy"
 """The kind of a policy's changes in the feed; their `ref` is its name."""

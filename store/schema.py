@@ -55,14 +55,18 @@ ledger_metadata = MetaData()
 _Number = BigInteger().with_variant(Integer, "sqlite")
 
 
-def _tenant() -> Column[str]:
+def number_column() -> Column[int]:
+    return Column("number", _Number, primary_key=True, autoincrement=True)
+
+
+def tenant_column() -> Column[str]:
     return Column("tenant", String(64), nullable=False, server_default="default")
 
 
 teams = Table(
     "teams",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("team_id", String(200), nullable=False),
     Column("name", String(200), nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -72,7 +76,7 @@ teams = Table(
 users = Table(
     "users",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("login", String(200), nullable=False),
     Column("email", String(320)),
     Column("name", String(200), nullable=False),
@@ -86,7 +90,7 @@ users = Table(
 memberships = Table(
     "memberships",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("login", String(200), nullable=False),
     Column("team_id", String(200), nullable=False),
     PrimaryKeyConstraint("tenant", "login", "team_id"),
@@ -95,7 +99,7 @@ memberships = Table(
 consumers = Table(
     "consumers",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("consumer_id", String(200), nullable=False),
     Column("name", String(200), nullable=False),
     Column("team", String(200)),
@@ -108,7 +112,7 @@ consumers = Table(
 tokens = Table(
     "tokens",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("token_hash", String(64), primary_key=True),
     Column("token_id", String(64), nullable=False, unique=True),
     Column("kind", String(20), nullable=False),
@@ -124,7 +128,7 @@ tokens = Table(
 settings = Table(
     "settings",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("kind", String(40), nullable=False),
     Column("version", Integer, nullable=False),
     Column("body", JSON, nullable=False),
@@ -137,8 +141,8 @@ settings = Table(
 events = Table(
     "events",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
-    _tenant(),
+    number_column(),
+    tenant_column(),
     Column("event_id", String(64), nullable=False, unique=True),
     Column("at", Instant, nullable=False),
     Column("verdict", String(20), nullable=False),
@@ -166,7 +170,7 @@ events = Table(
 escalations = Table(
     "escalations",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("escalation_id", String(64), nullable=False),
     Column("version", Integer, nullable=False),
     Column("status", String(20), nullable=False),
@@ -196,7 +200,7 @@ escalations = Table(
 escalation_events = Table(
     "escalation_events",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("escalation_id", String(64), nullable=False),
     Column("seq", Integer, nullable=False),
     Column("type", String(40), nullable=False),
@@ -211,7 +215,7 @@ escalation_events = Table(
 releases = Table(
     "releases",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("escalation_id", String(64), nullable=False),
     Column("outcome", String(40), nullable=False),
     Column("category", String(100)),
@@ -226,7 +230,7 @@ releases = Table(
 holds = Table(
     "holds",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("escalation_id", String(64), nullable=False),
     Column("consumer", String(200), nullable=False),
     Column("request_digest", String(64), nullable=False),
@@ -246,7 +250,7 @@ holds = Table(
 background_responses = Table(
     "background_responses",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("response_id", String(64), nullable=False),
     Column("consumer", String(200), nullable=False),
     Column("model", String(200), nullable=False),
@@ -260,7 +264,7 @@ background_responses = Table(
 content_keys = Table(
     "content_keys",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("escalation_id", String(64), nullable=False),
     Column("key_id", String(64), nullable=False),
     Column("blob", LargeBinary, nullable=False),
@@ -270,7 +274,7 @@ content_keys = Table(
 contents = Table(
     "contents",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("escalation_id", String(64), nullable=False),
     Column("field", String(100), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
@@ -281,8 +285,8 @@ contents = Table(
 changes = Table(
     "changes",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
-    _tenant(),
+    number_column(),
+    tenant_column(),
     Column("kind", String(40), nullable=False),
     Column("ref", String(200), nullable=False),
     Column("version", Integer, nullable=False),
@@ -312,35 +316,3 @@ outbox = Table(
     Column("event", Text, nullable=False),
 )
 """In a chain's own file on SQLite: events that are not yet in `events`, each under the number of its entry."""
-
-policy_versions = Table(
-    "policy_versions",
-    metadata,
-    _tenant(),
-    Column("name", String(100), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("pack_version", String(100), nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("text", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("created_by", String(200), nullable=False),
-    PrimaryKeyConstraint("tenant", "name", "version"),
-    UniqueConstraint("tenant", "name", "digest"),
-    UniqueConstraint("tenant", "name", "pack_version"),
-)
-"""Policy configurations as they were pushed. A row is never changed."""
-
-policy_moves = Table(
-    "policy_moves",
-    metadata,
-    _tenant(),
-    Column("name", String(100), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("stage", String(20), nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("by", String(200), nullable=False),
-    Column("proposed_by", String(200)),
-    PrimaryKeyConstraint("tenant", "name", "number"),
-)
-"""What became of the versions: proposed, in shadow, active, or taken out again; the last one counts."""

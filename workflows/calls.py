@@ -13,7 +13,6 @@ from escalations.events import Event, EventType
 from escalations.routes import Route
 from escalations.views import View
 from workflows.messages import (
-    NOTIFICATIONS_QUEUE,
     Authorization,
     AuthorizationWanted,
     Delivery,
@@ -22,14 +21,12 @@ from workflows.messages import (
     RouteWanted,
     Signal,
 )
+from workflows.notifying import tell
 from workflows.ports import Authorizing, Delivering, Notifying, Recording, Routing
 from workflows.telling import LOG_CHANNEL, Audience
 
 _AT_ONCE = timedelta(seconds=15)
 _FOR_EVER = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
-_FOR_DAYS = RetryPolicy(
-    initial_interval=timedelta(seconds=5), backoff_coefficient=4, maximum_interval=timedelta(hours=4)
-)
 _A_FEW_TIMES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
 _TO_PERSONS = frozenset({EventType.ASSIGNED, EventType.RELEASED_AT_BREACH, EventType.LEASE_WARNING})
 
@@ -110,7 +107,6 @@ async def notify_consumer(event: Event, view: View, channel: str) -> None:
 
 
 async def _tell(event: Event, view: View, audience: Audience, recipient: str) -> None:
-    """One that stays away for three days is given up, and never delays the review."""
     channel = audience.channel
     notification = Notification(
         id=f"{view.escalation_id}/{event.seq}/{channel}",
@@ -128,15 +124,4 @@ async def _tell(event: Event, view: View, audience: Audience, recipient: str) ->
         timeout = timedelta(seconds=5)
         await workflow.execute_local_activity_method(Notifying.notify, notification, start_to_close_timeout=timeout)
         return
-    try:
-        await workflow.execute_activity_method(
-            Notifying.notify,
-            notification,
-            task_queue=NOTIFICATIONS_QUEUE,
-            start_to_close_timeout=timedelta(seconds=30),
-            schedule_to_close_timeout=timedelta(hours=76),
-            retry_policy=_FOR_DAYS,
-            summary=f"{event.type.value} → {channel}",
-        )
-    except ActivityError:
-        workflow.logger.warning("notification %s was given up", notification.id)
+    await tell(notification)

@@ -195,7 +195,7 @@ class Notification:
     """Something to tell, on one channel. `id` is the idempotency key: (escalation, event, channel).
 
     `following`: the channel is that of an earlier route. What shows the case there (a card, an incident) is brought up
-    to date; nobody is called.
+    to date; nobody is called. `passed` are the channels that failed before this one was asked in their place.
     """
 
     id: str
@@ -207,6 +207,32 @@ class Notification:
     tenant: str = "default"
     data: dict[str, str | int | None] = field(default_factory=dict)
     following: bool = False
+    passed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A notification that nobody will try to send any more, and why, in words without content or secrets."""
+
+    notification: Notification
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTest:
+    """A message that says nothing but that a channel works. `by` is the login of who asked for it."""
+
+    tenant: str
+    channel: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Whether the test message arrived; `problem` says why not."""
+
+    sent: bool
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,14 @@ from temporalio import activity
 from workflows.messages import (
     Authorization,
     AuthorizationWanted,
+    ChannelTest,
     Delivery,
+    GivenUp,
     Notification,
     RecordBatch,
     RouteFound,
     RouteWanted,
+    Tested,
 )
 
 
@@ -43,6 +46,16 @@ class Notifying:
     @activity.defn(name="notify")
     async def notify(self, notification: Notification) -> None:
         """Tell one channel. At least once; the notification's id lets the receiver see a repetition."""
+        raise NotImplementedError
+
+    @activity.defn(name="give_up")
+    async def give_up(self, given_up: GivenUp) -> None:
+        """Keep a notification that could not be sent, so that it can be sent once more by hand."""
+        raise NotImplementedError
+
+    @activity.defn(name="try_out")
+    async def try_out(self, test: ChannelTest) -> Tested:
+        """Send a test message; what goes wrong is the answer, not an error."""
         raise NotImplementedError
 
 

@@ -8,5 +8,8 @@ from workflows.messages import Notification
 
 
 class Channel(Protocol):
-    async def send(self, notification: Notification) -> None:
-        """Raises when it did not arrive. May be called again with the same notification, whose `id` says so."""
+    async def send(self, notification: Notification) -> bool:
+        """False where this channel has nothing to say of it. Raises when it did not arrive.
+
+        May be called again with the same notification, whose `id` says so.
+        """

@@ -47,50 +47,53 @@ class EmailChannel:
         self._recipients = list(dict.fromkeys(recipients))
         self._excerpt = excerpt
 
-    async def send(self, notification: Notification) -> None:
-        """Raises ApplicationError: final where the server refused for good (5xx), else Temporal tries again.
-
-        An address that is refused while others are taken is only final if the refusal is; a temporary one is tried
-        again for all, which the Message-ID makes harmless.
-        """
+    async def send(self, notification: Notification) -> bool:
+        """Raises ApplicationError: final where the server refused for good (5xx), else Temporal tries again."""
         if not effect_of(notification.event).mails:
-            return
+            return False
         if not self._recipients:
             raise fault("email", "there is nobody to write to: no address is in the settings or known", final=True)
-        settings = self._settings
-        reference = settings.password_ref
-        password = secret("email", reference, self._environment, "a password") if reference else None
-        try:
-            refused, _ = await aiosmtplib.send(
-                compose(
-                    settings,
-                    notification,
-                    page(self._environment, notification.view.escalation_id),
-                    self._recipients,
-                    self._excerpt,
-                ),
-                sender=settings.sender,
-                recipients=self._recipients,
-                hostname=settings.host,
-                port=settings.port or _PORTS[settings.tls],
-                username=settings.username,
-                password=password,
-                use_tls=settings.tls == "implicit",
-                start_tls=settings.tls == "starttls",
-                tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls != "none" else None,
-                timeout=TIMEOUT_S,
-            )
-        except aiosmtplib.SMTPRecipientsRefused as all_refused:
-            raise _refused([one.code for one in all_refused.recipients]) from None
-        except aiosmtplib.SMTPResponseException as answered:
-            raise _refused([answered.code]) from None
-        except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as away:
-            raise fault("email", f"the mail server could not be used: {type(away).__name__}") from None
-        if refused:
-            codes = [answer.code for answer in refused.values()]
-            if any(code < 500 for code in codes):
-                raise _refused([code for code in codes if code < 500])
-            _logger.warning("%d of %d addresses of a mail were refused", len(codes), len(self._recipients))
+        link = page(self._environment, notification.view.escalation_id)
+        message = compose(self._settings, notification, link, self._recipients, self._excerpt)
+        await deliver(self._settings, self._environment, message, self._recipients)
+        return True
+
+
+async def deliver(
+    settings: EmailSettings, environment: Mapping[str, str], message: EmailMessage, recipients: Sequence[str]
+) -> None:
+    """Hand a message to the server. Raises ApplicationError.
+
+    An address that is refused while others are taken is only final if the refusal is; a temporary one is tried again
+    for all, which the Message-ID makes harmless.
+    """
+    reference = settings.password_ref
+    password = secret("email", reference, environment, "a password") if reference else None
+    try:
+        refused, _ = await aiosmtplib.send(
+            message,
+            sender=settings.sender,
+            recipients=list(recipients),
+            hostname=settings.host,
+            port=settings.port or _PORTS[settings.tls],
+            username=settings.username,
+            password=password,
+            use_tls=settings.tls == "implicit",
+            start_tls=settings.tls == "starttls",
+            tls_context=ssl.create_default_context(cafile=settings.ca_file) if settings.tls != "none" else None,
+            timeout=TIMEOUT_S,
+        )
+    except aiosmtplib.SMTPRecipientsRefused as all_refused:
+        raise _refused([one.code for one in all_refused.recipients]) from None
+    except aiosmtplib.SMTPResponseException as answered:
+        raise _refused([answered.code]) from None
+    except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as away:
+        raise fault("email", f"the mail server could not be used: {type(away).__name__}") from None
+    if refused:
+        codes = [answer.code for answer in refused.values()]
+        if any(code < 500 for code in codes):
+            raise _refused([code for code in codes if code < 500])
+        _logger.warning("%d of %d addresses of a mail were refused", len(codes), len(recipients))
 
 
 def _refused(codes: Sequence[int]) -> Exception:

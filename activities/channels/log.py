@@ -13,7 +13,7 @@ class LogChannel:
     def __init__(self) -> None:
         self._warned: set[str] = set()
 
-    async def send(self, notification: Notification) -> None:
+    async def send(self, notification: Notification) -> bool:
         view = notification.view
         _logger.info(
             "escalation %s %s severity=%s policy=%s to=%s due=%s",
@@ -24,6 +24,7 @@ class LogChannel:
             notification.recipient,
             view.sla_deadline.isoformat(timespec="seconds"),
         )
+        return True
 
     def warn_unknown(self, channel: str) -> None:
         """Say once that a channel is routed to but not set up."""

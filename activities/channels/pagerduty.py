@@ -44,32 +44,36 @@ class PagerDutyChannel:
         environment: Mapping[str, str],
         newest: Callable[[Notification], Awaitable[View]],
     ) -> None:
-        self._url = (environment.get(BASE_URL) or _HOSTS[settings.region]).rstrip("/") + "/v2/enqueue"
-        self._key = secret("pagerduty", settings.routing_key_ref, environment, "a PagerDuty routing key")
+        self._settings = settings
         self._environment = environment
         self._newest = newest
 
-    async def send(self, notification: Notification) -> None:
+    async def send(self, notification: Notification) -> bool:
         """Raises ApplicationError unless PagerDuty took it; 429 and 5xx are tried again, the rest is final."""
         view = await self._newest(notification)
         action = action_for(notification.event, view, notification.at)
         if action is OnPagerDuty.NOTHING:
-            return
-        body = {
-            "routing_key": self._key,
-            **event(action, notification, view, page(self._environment, view.escalation_id)),
-        }
-        try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as client:
-                answer = await client.post(self._url, json=body)
-        except httpx.HTTPError as away:
-            raise fault("pagerduty", f"PagerDuty did not answer: {type(away).__name__}") from None
-        if answer.is_success:
-            return
-        told = f"PagerDuty answered {answer.status_code}"
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise fault("pagerduty", told, wait=retry_after(answer.headers))
-        raise fault("pagerduty", told, final=True)
+            return False
+        link = page(self._environment, view.escalation_id)
+        await enqueue(self._settings, self._environment, event(action, notification, view, link))
+        return True
+
+
+async def enqueue(settings: PagerDutySettings, environment: Mapping[str, str], body: Mapping[str, Any]) -> None:
+    """Send one event, to which the routing key is added. Raises ApplicationError."""
+    url = (environment.get(BASE_URL) or _HOSTS[settings.region]).rstrip("/") + "/v2/enqueue"
+    key = secret("pagerduty", settings.routing_key_ref, environment, "a PagerDuty routing key")
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as client:
+            answer = await client.post(url, json={"routing_key": key, **body})
+    except httpx.HTTPError as away:
+        raise fault("pagerduty", f"PagerDuty did not answer: {type(away).__name__}") from None
+    if answer.is_success:
+        return
+    told = f"PagerDuty answered {answer.status_code}"
+    if answer.status_code == 429 or answer.status_code >= 500:
+        raise fault("pagerduty", told, wait=retry_after(answer.headers))
+    raise fault("pagerduty", told, final=True)
 
 
 def action_for(event: str, view: View, at: datetime) -> OnPagerDuty:

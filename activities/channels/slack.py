@@ -65,7 +65,7 @@ class Memory:
 
 class SlackChannel:
     """`newest` reads the case as it is now; `destination` is a channel that a rule names instead of the settings'.
-    `look` is what cards offer.
+    `look` is what cards offer. Without `may_post` a card that is there is brought up to date, and none is made.
     """
 
     def __init__(
@@ -76,21 +76,24 @@ class SlackChannel:
         memory: Memory,
         destination: str | None = None,
         look: Look = Look(),  # noqa: B008
+        *,
+        may_post: bool = True,
     ) -> None:
         self._base = base_url(environment)
         self._token = secret("slack", settings.token_ref, environment, "a Slack token")
         self._workspace = hashlib.sha256(f"{self._base} {self._token}".encode()).hexdigest()
         self._channel = destination or settings.channel
         self._look = look
+        self._may_post = may_post
         self._environment = environment
         self._newest = newest
         self._memory = memory
 
-    async def send(self, notification: Notification) -> None:
+    async def send(self, notification: Notification) -> bool:
         """Raises ApplicationError: what no repetition heals (`channel_not_found`, `invalid_auth` …) is final."""
         effect = effect_of(notification.event)
         if effect.slack is OnSlack.NOTHING:
-            return
+            return False
         if self._channel is None:
             raise fault("slack", "neither the rule nor the settings name a channel", final=True)
         try:
@@ -98,19 +101,21 @@ class SlackChannel:
                 self._memory.alone((self._workspace, notification.view.escalation_id)),
                 slack_client(self._base, self._token) as client,
             ):
-                await self._tell(client, notification, effect)
+                return await self._tell(client, notification, effect)
         except SlackError as refused:
             raise slack_fault(refused) from None
         except httpx.HTTPError as away:
             raise fault("slack", f"Slack did not answer: {type(away).__name__}") from None
 
-    async def _tell(self, client: httpx.AsyncClient, notification: Notification, effect: Effect) -> None:
+    async def _tell(self, client: httpx.AsyncClient, notification: Notification, effect: Effect) -> bool:
         view = await self._newest(notification)
         channel = await self._channel_id(client)
         key = (self._workspace, channel, view.escalation_id)
         card = self._memory.cards.get(key) or await self._find(client, channel, view)
         event = notification.id.split("/")[1] if "/" in notification.id else notification.id
         if card is None:
+            if not self._may_post:
+                return False
             card = await self._post(client, channel, view, effect, Card("", view.version, frozenset({event})))
         self._memory.keep(key, card)
         calls = effect.slack is OnSlack.REPLY and not notification.following
@@ -127,6 +132,7 @@ class SlackChannel:
                 self._memory.cards.pop(key, None)
                 card = await self._post(client, channel, view, effect, replace(card, version=view.version))
             self._memory.keep(key, card)
+        return True
 
     async def _post(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> Card:
         body = {"channel": channel, "unfurl_links": False, "unfurl_media": False, **self._shown(view, effect, card)}

@@ -49,10 +49,14 @@ class WebhookChannel:
         self._tls = tls
         self._timeout_s = timeout_s
 
-    async def send(self, notification: Notification) -> None:
+    async def send(self, notification: Notification) -> bool:
         """Raises ApplicationError for everything but a 2xx answer: a redirect is a failure, a 410 is final."""
-        body = orjson.dumps(payload(notification))
-        headers = {"content-type": "application/json", **sign(self._key, notification.id, int(time.time()), body)}
+        await self.post(notification.id, int(time.time()), orjson.dumps(payload(notification)))
+        return True
+
+    async def post(self, message_id: str, timestamp: int, body: bytes) -> None:
+        """Send a signed body. Raises ApplicationError."""
+        headers = {"content-type": "application/json", **sign(self._key, message_id, timestamp, body)}
         try:
             async with asyncio.timeout(self._timeout_s):
                 targets = await guard.targets(self._url, self._environment, self._look_up)

@@ -15,6 +15,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
 
 import store.migrating
+import store.notification_tables
+import store.policy_tables
 from escalations.commands import Claim, Role
 from escalations.decisions import Resolution
 from escalations.settings import EscalationSettings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -94,7 +94,9 @@ def reviewer(login: str = "reviewer") -> Actor:
 
 
 @asynccontextmanager
-async def running_bench(directory: Path, *, max_cached_workflows: int = 1000) -> AsyncIterator[Bench]:
+async def running_bench(
+    directory: Path, *, max_cached_workflows: int = 1000, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Bench]:
     """A dev server of its own, and a worker on it."""
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(find_cli(usual_sources())),
@@ -103,19 +105,23 @@ async def running_bench(directory: Path, *, max_cached_workflows: int = 1000) ->
     )
     async with (
         environment,
-        running_worker(environment.client, directory, max_cached_workflows=max_cached_workflows) as bench,
+        running_worker(
+            environment.client, directory, max_cached_workflows=max_cached_workflows, environ=environ
+        ) as bench,
     ):
         yield bench
 
 
 @asynccontextmanager
-async def running_worker(client: Client, directory: Path, *, max_cached_workflows: int = 1000) -> AsyncIterator[Bench]:
+async def running_worker(
+    client: Client, directory: Path, *, max_cached_workflows: int = 1000, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Bench]:
     keyring = ensure_keyring(directory / "keyring.json")
     database = Database(sqlite_url(directory / "keeptrusts.db"))
     await migrate(database)
     await seed(database, directory)
     ledger = await open_ledger("worker", database, directory / "ledger")
-    parts = WorkerParts(client, database, ledger, keyring, {})
+    parts = WorkerParts(client, database, ledger, keyring, environ or {})
     stopped = asyncio.Event()
     serving = asyncio.create_task(run_workers(workers(parts, max_cached_workflows=max_cached_workflows), stopped))
     try:

@@ -1,0 +1,140 @@
+"""The delivery log: what became of every attempt to tell somebody, and the dead letters among them.
+
+One row for each attempt of each (escalation, event, channel). What was given up keeps what was to be sent, ids and
+states and no content, so that it can be sent once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.notification_tables import notification_attempts
+
+MOST_PER_PAGE = 500
+
+
+class AttemptOutcome(StrEnum):
+    """`sent`: the receiver took it. `failed`: it did not. `grouped`: it waits to be told together with others.
+    `dead`: it was given up."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    GROUPED = "grouped"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One row. `next_channel` is the one that was asked in the place of this, `body` what a dead letter holds."""
+
+    notification_id: str
+    escalation_id: str
+    event: str
+    channel: str
+    attempt: int
+    outcome: AttemptOutcome
+    at: datetime
+    took_ms: int = 0
+    problem: str | None = None
+    next_channel: str | None = None
+    body: bytes | None = None
+    replayed_at: datetime | None = None
+    number: int = 0
+
+
+async def put_attempt(connection: AsyncConnection, tenant: str, attempt: Attempt) -> None:
+    await connection.execute(
+        notification_attempts.insert().values(
+            tenant=tenant,
+            notification_id=attempt.notification_id[:400],
+            escalation_id=attempt.escalation_id,
+            event=attempt.event,
+            channel=attempt.channel[:300],
+            attempt=attempt.attempt,
+            outcome=attempt.outcome.value,
+            problem=attempt.problem[:300] if attempt.problem else None,
+            next_channel=attempt.next_channel[:300] if attempt.next_channel else None,
+            at=attempt.at,
+            took_ms=attempt.took_ms,
+            body=attempt.body,
+        )
+    )
+
+
+async def list_attempts(
+    connection: AsyncConnection,
+    tenant: str,
+    *,
+    escalation_id: str | None = None,
+    channel: str | None = None,
+    outcome: AttemptOutcome | None = None,
+    waiting: bool = False,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Attempt]:
+    """The newest first. `waiting`: only dead letters that were not sent once more; `before` is a row's number."""
+    table = notification_attempts
+    query = select(table).where(table.c.tenant == tenant).order_by(table.c.number.desc())
+    if escalation_id is not None:
+        query = query.where(table.c.escalation_id == escalation_id)
+    if channel is not None:
+        query = query.where(table.c.channel == channel)
+    if outcome is not None:
+        query = query.where(table.c.outcome == outcome.value)
+    if waiting:
+        query = query.where(table.c.outcome == AttemptOutcome.DEAD.value, table.c.replayed_at.is_(None))
+    if before is not None:
+        query = query.where(table.c.number < before)
+    return [_attempt(row) for row in await connection.execute(query.limit(max(1, min(limit, MOST_PER_PAGE))))]
+
+
+async def find_dead_letter(connection: AsyncConnection, tenant: str, number: int) -> Attempt | None:
+    table = notification_attempts
+    query = select(table).where(
+        table.c.tenant == tenant, table.c.number == number, table.c.outcome == AttemptOutcome.DEAD.value
+    )
+    row = (await connection.execute(query)).first()
+    return None if row is None else _attempt(row)
+
+
+async def has_dead_letter(connection: AsyncConnection, tenant: str, notification_id: str) -> bool:
+    """Whether it was given up and not sent once more since."""
+    table = notification_attempts
+    query = select(table.c.number).where(
+        table.c.tenant == tenant,
+        table.c.notification_id == notification_id,
+        table.c.outcome == AttemptOutcome.DEAD.value,
+        table.c.replayed_at.is_(None),
+    )
+    return (await connection.execute(query.limit(1))).first() is not None
+
+
+async def mark_replayed(connection: AsyncConnection, tenant: str, number: int, now: datetime) -> None:
+    table = notification_attempts
+    await connection.execute(
+        update(table).where(table.c.tenant == tenant, table.c.number == number).values(replayed_at=now)
+    )
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    return Attempt(
+        row.notification_id,
+        row.escalation_id,
+        row.event,
+        row.channel,
+        row.attempt,
+        AttemptOutcome(row.outcome),
+        row.at,
+        row.took_ms,
+        row.problem,
+        row.next_channel,
+        row.body,
+        row.replayed_at,
+        row.number,
+    )

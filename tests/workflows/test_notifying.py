@@ -1,0 +1,137 @@
+"""What becomes of a notification that cannot be sent, on a real server: it falls through, it is kept, nothing waits."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from activities.channels.guard import ALLOW_PRIVATE
+from escalations.commands import Claim
+from escalations.routes import Chooser, Route
+from escalations.settings import EscalationSettings
+from escalations.severity import Severity
+from store.attempts import Attempt, AttemptOutcome, list_attempts
+from store.settings import put_settings
+from tests.activities.receivers import Answer, Request, serving
+from tests.escalations.cases import opening, resolve
+from tests.support.bench import Bench, eventually, reviewer, running_bench
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of these tests' webhooks").decode()
+
+
+@dataclass
+class Receivers:
+    """Webhooks by path; each answers 204 unless `answers` says otherwise."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def answer(self, request: Request) -> Answer:
+        found = self.answers.get(request.path, Answer(204))
+        if found.status < 300:
+            self.received.append((request.path, json.loads(request.body)))
+        return found
+
+
+@dataclass
+class House:
+    bench: Bench
+    receivers: Receivers
+    url: str
+
+    async def channels(self, **fall_through: str | None) -> None:
+        written = {
+            name: {
+                "type": "webhook",
+                "url": f"{self.url}/{name}",
+                "secret_key_ref": {"env": "SECRET"},
+                **({"fall_through": following} if following else {}),
+            }
+            for name, following in fall_through.items()
+        }
+        settings = EscalationSettings.model_validate({"notification_channels": written})
+        async with self.bench.database.write() as connection:
+            await put_settings(connection, "default", settings, "admin", datetime.now(UTC))
+
+    async def opens(self, name: str, channel: str, severity: Severity = Severity.HIGH) -> None:
+        route = Route(Chooser.RULE, "all", team="legal", channel=channel, position=0)
+        await self.bench.start(opening(escalation_id=name, route=route, severity=severity, edition=1))
+
+    async def attempts(self, name: str, outcome: AttemptOutcome) -> list[Attempt]:
+        """The rows of a case with that outcome, as soon as there are any."""
+
+        async def look() -> list[Attempt]:
+            async with self.bench.database.read() as connection:
+                return await list_attempts(connection, "default", escalation_id=name, outcome=outcome)
+
+        return await eventually(look, f"{outcome.value} attempts of {name}") or []
+
+
+@pytest_asyncio.fixture(scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    receivers, directory = Receivers(), Path(tmp_path_factory.mktemp("notifying"))
+    with serving(receivers.answer) as server:
+        async with running_bench(directory, environ={"SECRET": SECRET, ALLOW_PRIVATE: "1"}) as bench:
+            yield House(bench, receivers, f"http://127.0.0.1:{server.port}")
+
+
+async def test_what_can_never_arrive_falls_through_and_is_kept(house: House) -> None:
+    await house.channels(gone="second", second=None)
+    house.receivers.answers["/gone"] = Answer(410)
+    await house.opens("esc_gone", "gone")
+    (sent,) = await house.attempts("esc_gone", AttemptOutcome.SENT)
+    assert (sent.channel, sent.notification_id) == ("second", "esc_gone/1/second")
+    (dead,) = await house.attempts("esc_gone", AttemptOutcome.DEAD)
+    assert (dead.channel, dead.next_channel, dead.problem) == ("gone", "second", "the receiver is gone (410)")
+    assert dead.body is not None
+    assert ("/second", "esc_gone") in [(path, told["data"]["escalation_id"]) for path, told in house.receivers.received]
+
+
+async def test_a_critical_case_falls_through_at_the_first_failure_and_the_first_channel_goes_on(house: House) -> None:
+    await house.channels(away="next", next=None)
+    house.receivers.answers["/away"] = Answer(500)
+    await house.opens("esc_away", "away", Severity.CRITICAL)
+    (sent,) = await house.attempts("esc_away", AttemptOutcome.SENT)
+    assert sent.channel == "next"
+    del house.receivers.answers["/away"]
+
+    async def both() -> bool:
+        sent = await house.attempts("esc_away", AttemptOutcome.SENT)
+        return {attempt.channel for attempt in sent} == {"away", "next"}
+
+    await eventually(both, "the first channel to be told as well")
+    assert [path for path, told in house.receivers.received if told["data"]["escalation_id"] == "esc_away"] == [
+        "/next", "/away",
+    ]  # fmt: skip
+
+
+async def test_no_failing_channel_keeps_a_case_from_being_decided(house: House) -> None:
+    await house.channels(dripping=None)
+    house.receivers.answers["/dripping"] = Answer(503)
+    await house.opens("esc_drip", "dripping")
+    await house.attempts("esc_drip", AttemptOutcome.FAILED)
+    await house.bench.do("esc_drip", Claim(reviewer()))
+    done = await house.bench.do("esc_drip", resolve(reviewer()))
+    assert done.view.resolution == "allow"
+    await house.bench.happened("esc_drip", "resolved")
+
+
+async def test_a_circle_ends(house: House) -> None:
+    await house.channels(one="two", two="one")
+    house.receivers.answers |= {"/one": Answer(410), "/two": Answer(410)}
+    await house.opens("esc_circle", "one")
+
+    async def both() -> bool:
+        return len(await house.attempts("esc_circle", AttemptOutcome.DEAD)) == 2
+
+    await eventually(both, "both to be given up")
+    dead = await house.attempts("esc_circle", AttemptOutcome.DEAD)
+    assert {(one.channel, one.next_channel) for one in dead} == {("one", "two"), ("two", None)}

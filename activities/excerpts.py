@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,7 @@ from policies.credentials import KINDS, find_credentials
 from policies.detectors import Span
 from policies.detectors.pii import find
 from policies.options import PiiDetector
-from store.contents import ANSWER, Contents
+from store.contents import ANSWER, FINDING, Contents
 from store.database import Database, StoreUnavailable
 from store.ledger import LedgerWriter
 from vault.envelopes import VaultError
@@ -101,6 +101,13 @@ def _only_says(completion: dict[str, Any]) -> bool:
     return not any(value for name, value in message.items() if name not in _SAID)
 
 
+def as_much_as(content: Content, found: Mapping[str, bytes]) -> Content:
+    """The setting, or less: where reviewers see stars unless they may reveal, `full` is no way around that."""
+    finding = orjson.loads(found.get(FINDING, b"{}"))
+    hidden = finding.get("hidden") if isinstance(finding, dict) else None
+    return "redacted" if content == "full" and hidden else content
+
+
 def line(shown: Shown | None) -> str | None:
     """The first words of it, on one line and without control characters. Still hostile: to be escaped where it goes.
 
@@ -126,10 +133,10 @@ class Excerpts:
         tenant, escalation_id = notification.tenant, notification.view.escalation_id
         try:
             async with self.database.read() as connection:
-                found = await self.contents.read(connection, tenant, escalation_id, ANSWER)
+                found = await self.contents.read(connection, tenant, escalation_id, ANSWER, FINDING)
             if ANSWER not in found:
                 return None
-            completion = orjson.loads(found[ANSWER])
+            content, completion = as_much_as(content, found), orjson.loads(found[ANSWER])
             shown = await asyncio.to_thread(show, completion, content) if isinstance(completion, dict) else None
             if shown is not None:
                 await self._note(notification, content)

@@ -24,7 +24,7 @@ from activities.channels.faults import secret
 from activities.channels.slack_card import CLAIM, DECIDE, escaped
 from activities.channels.slack_web import SlackError, base_url, call, slack_client
 from activities.channels.words import page
-from activities.excerpts import Shown, show
+from activities.excerpts import Shown, as_much_as, show
 from api import decisions
 from api.desk import Desk
 from api.problems import Problem
@@ -37,7 +37,7 @@ from escalations.channels import Content, SlackChannel
 from escalations.commands import Actor, ActorKind
 from escalations.errors import EscalationError, Invalid, NotAllowed
 from escalations.views import View, facts_of
-from store.contents import ANSWER
+from store.contents import ANSWER, FINDING
 from store.database import StoreUnavailable
 from store.settings import current_settings, settings_at
 from store.tokens import Principal
@@ -229,8 +229,8 @@ class Clicks:
         await note_read(self._services, caller, view.escalation_id, "answer", surface="slack", content=content)
         try:
             async with self._services.database.read() as connection:
-                found = await self._services.contents.read(connection, view.tenant, view.escalation_id, ANSWER)
-            completion = orjson.loads(found[ANSWER])
+                found = await self._services.contents.read(connection, view.tenant, view.escalation_id, ANSWER, FINDING)
+            content, completion = as_much_as(content, found), orjson.loads(found[ANSWER])
         except (VaultError, KeyError, orjson.JSONDecodeError):
             return None
         return await asyncio.to_thread(show, completion, content)

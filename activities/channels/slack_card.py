@@ -103,8 +103,8 @@ def _overdue(view: View) -> str:
 
 def _buttons(view: View, link: str, look: Look) -> list[dict[str, Any]]:
     opening = {"type": "button", "action_id": OPEN, "text": _plain("Open"), "url": link, "value": view.escalation_id}
-    if view.end is not None or view.proposal is not None:
-        # To confirm what another proposed takes a look at the case itself.
+    if view.end is not None or view.proposal is not None or view.pending is not None:
+        # To confirm what another proposed, or to undo a decision, takes a look at the case itself.
         return [opening]
     if view.assignee is not None:
         return [_button(DECIDE, "Decide", view), opening] if look.interactive and look.decisions else [opening]

@@ -21,7 +21,7 @@ from api.slack_modal import MOST_SHOWN, modal, offered, visible
 from escalations.channels import Content
 from escalations.decisions import Resolution
 from escalations.settings import EscalationSettings
-from store.contents import ANSWER, Contents
+from store.contents import ANSWER, FINDING, Contents
 from store.database import Database, StoreUnavailable
 from store.ledger import LedgerWriter, open_ledger
 from store.schema import content_keys
@@ -193,6 +193,18 @@ async def test_a_card_and_a_mail_show_a_redacted_line_and_the_ledger_knows(house
     assert "<b>Pay" not in html
     reads = [e for e in ledger_entries(house.directory) if e["type"] == "content.read"]
     assert [e["data"]["channel"] for e in reads] == ["slack", "email"]
+
+
+async def test_full_is_no_way_around_stars(house: House) -> None:
+    async with house.database.write() as connection:
+        key = await house.contents.key(connection, "default", "esc_1")
+        finding = orjson.dumps({"hidden": {"answer": [{"path": "/x", "start": 0, "end": 1, "label": "CREDIT_CARD"}]}})
+        await house.contents.put(connection, "default", "esc_1", key, {FINDING: finding}, START)
+    await house.shows("full")
+    await house.notifier.notify(notification())
+    shown = json.dumps(house.slack.cards())
+    assert "[CREDIT_CARD]" in shown
+    assert "4111" not in shown
 
 
 async def test_the_line_goes_from_the_card_when_the_case_ends(house: House) -> None:

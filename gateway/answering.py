@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -26,9 +27,10 @@ from gateway.rules import Rules
 from gateway.services import Services
 from gateway.streaming import Streamed
 from gateway.surfaces import Surface
-from gateway.windowing import windowed
+from gateway.windowing import Leaked, windowed
 from policies.chain import Verdict
 from policies.options import OVERSIGHT_CATEGORIES
+from policies.targets import Target
 from store.database import StoreUnavailable
 from store.holds import find_hold
 from store.releases import find_releases
@@ -144,8 +146,11 @@ class Answering:
             raise await self._governor.refuse(call, screened)
         if screened.verdict is Verdict.ESCALATED:
             return None  # the request alone demands a person: its answer is taken whole, and held
+        watched = self._governor.watched(call, screened.document) if window else None
         try:
-            begun = await self._services.targets.stream(asked.surface, call.candidates, asked.model, screened.document)
+            begun = await self._services.targets.stream(
+                asked.surface, call.candidates, asked.model, watched or screened.document
+            )
         except GatewayError as fault:
             await self._governor.record(self._governor.event(call, screened.findings, None, None, upstream=fault.code))
             raise
@@ -159,9 +164,20 @@ class Answering:
             await pieces.aclose()
             raise
         passing = self._passing(call, first, pieces)
-        body = windowed(passing, call.rules.chain) if window else passing
+        body = self._windowed(call, passing, target) if window else passing
         headers = {"x-policy-verdict": screened.verdict.value, "x-event-id": event.event_id, **STREAM_HEADERS}
         return Streamed(body, headers)
+
+    async def _windowed(
+        self, call: Call, passing: AsyncGenerator[bytes, None], target: Target
+    ) -> AsyncGenerator[bytes, None]:
+        chain = call.rules.chain
+        async with aclosing(windowed(passing, chain, chain.canary_for(call.who))) as pieces:
+            try:
+                async for piece in pieces:
+                    yield piece
+            except Leaked as leaked:
+                yield call.asked.surface.stream_error(await self._governor.cut_off(call, leaked.finding, target))
 
     async def _passing(
         self, call: Call, first: bytes, pieces: AsyncGenerator[bytes, None]

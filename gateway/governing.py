@@ -24,6 +24,7 @@ from gateway.limits import too_many_held
 from gateway.proposing import finding, presets
 from gateway.services import Services
 from ledger.entries import Draft
+from policies.canaries import planted, without_echo
 from policies.chain import Finding, Screened, Verdict
 from policies.config import OVERSIGHT_CATEGORIES
 from policies.targets import Target
@@ -67,6 +68,14 @@ class Governor:
         what = f"this request was blocked by the policy {cause.policy} ({cause.reason_code})"
         return GatewayError(400, code, what, param=_param(span.path) if span else None, retry=False)
 
+    async def cut_off(self, call: Call, found: Finding, target: Target) -> GatewayError:
+        """The error for a stream that was already leaving; an event of its own says why it ended."""
+        try:
+            await self.record(self.event(call, (found,), Verdict.BLOCKED, found, target, streamed=True))
+        except GatewayError as fault:
+            return fault
+        return _blocked(found)
+
     async def complete(self, call: Call) -> Released | Held:
         """The whole way of a request whose answer is looked at before it leaves. Raises GatewayError."""
         surface = call.asked.surface
@@ -76,12 +85,13 @@ class Governor:
         if call.rules.limits.held is not None and surface.holds:
             await self._check_held(call)
         wanted = surface.plain_request(asked.document)
+        watched = self.watched(call, wanted)
         try:
-            answer = await self._services.targets.ask(surface, call.candidates, call.asked.model, wanted)
+            answer = await self._services.targets.ask(surface, call.candidates, call.asked.model, watched or wanted)
         except GatewayError as fault:
             await self.record(self.event(call, asked.findings, None, None, upstream=fault.code))
             raise
-        document = answer.document
+        document = without_echo(answer.document, wanted) if watched else answer.document
         if call.document_id is not None:
             document = {**document, "id": call.document_id, "background": True}
         usage = surface.usage(document)
@@ -97,6 +107,12 @@ class Governor:
             await self._keep(event, both)
         await self.record(event)
         return Released(both.document, both.verdict, event.event_id, answer.headers, answer.seconds)
+
+    @staticmethod
+    def watched(call: Call, request: dict[str, Any]) -> dict[str, Any] | None:
+        """The request with a canary in its system prompt; None where there is nothing to watch, or nobody wants to."""
+        word = call.rules.chain.canary_for(call.who) if call.asked.surface.holds else None
+        return planted(request, word) if word else None
 
     async def _judge(self, call: Call, asked: Screened, document: dict[str, Any], size: int) -> Screened:
         """The output policies, and what the application itself demands."""

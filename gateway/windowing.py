@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from policies.chain import Chain
+from policies.chain import Chain, Finding
 
 WINDOW = 160
 """Characters that stay back: longer than any card number, address or identifier that is looked for."""
@@ -23,12 +23,32 @@ _Place = tuple[Any, str]
 """A choice, and the text in it: a member of its delta, or a tool's input by its kind and number."""
 
 
+class _Texts(dict[_Place, "_Text"]):
+    """The texts of a stream; all watch for the same canary."""
+
+    def __init__(self, canary: str | None) -> None:
+        super().__init__()
+        self._canary = canary
+
+    def at(self, place: _Place, path: str = "") -> _Text:
+        return self.setdefault(place, _Text(self._canary, path))
+
+
+class Leaked(Exception):
+    """A piece of the answer holds the canary of its system prompt. Nothing of that piece leaves."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__("the answer repeats its system prompt")
+        self.finding = finding
+
+
 class _Text:
     """One text of one choice, as far as it has come and has not left. A tool's arguments stay until they are whole:
     half of them is no JSON, and nobody reads them as they come."""
 
-    def __init__(self, path: str = "") -> None:
+    def __init__(self, canary: str | None, path: str = "") -> None:
         self.pending = ""
+        self._canary = canary
         self._path = path
 
     def add(self, text: str, chain: Chain) -> str:
@@ -37,7 +57,11 @@ class _Text:
         return self.take(chain, all_of_it=False)
 
     def take(self, chain: Chain, *, all_of_it: bool) -> str:
-        """What may leave now."""
+        """What may leave now. Raises Leaked."""
+        if self._canary is not None:
+            self.pending, finding = chain.leaked(self.pending, self._canary)
+            if finding is not None:
+                raise Leaked(finding)
         if not all_of_it and (self._path or len(self.pending) <= WINDOW):
             return ""
         if all_of_it:
@@ -48,9 +72,14 @@ class _Text:
         return ready
 
 
-async def windowed(pieces: AsyncGenerator[bytes, None], chain: Chain) -> AsyncGenerator[bytes, None]:
-    """The chunks of a streamed chat completion, their text redacted. Chunks that cannot be read end the stream."""
-    texts: dict[_Place, _Text] = {}
+async def windowed(
+    pieces: AsyncGenerator[bytes, None], chain: Chain, canary: str | None = None
+) -> AsyncGenerator[bytes, None]:
+    """The chunks of a streamed chat completion, their text redacted. Chunks that cannot be read end the stream.
+
+    Raises Leaked where an answer holds the canary and more than a note is to follow.
+    """
+    texts = _Texts(canary)
     last: dict[str, Any] = {}
     async with aclosing(_events(pieces)) as events:
         async for event in events:
@@ -73,7 +102,7 @@ async def windowed(pieces: AsyncGenerator[bytes, None], chain: Chain) -> AsyncGe
             yield b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 
-def _redact(choice: dict[str, Any], texts: dict[_Place, _Text], chain: Chain) -> None:
+def _redact(choice: dict[str, Any], texts: _Texts, chain: Chain) -> None:
     """Every text of a choice goes through its window. What has a shape that nobody here looks at does not pass."""
     delta = choice.get("delta")
     if not isinstance(delta, dict):
@@ -84,7 +113,7 @@ def _redact(choice: dict[str, Any], texts: dict[_Place, _Text], chain: Chain) ->
         if name in _AS_IT_IS:
             continue
         if isinstance(value, str):
-            told[name] = _window(texts, (index, name)).add(value, chain)
+            told[name] = texts.at((index, name)).add(value, chain)
         elif value is None:
             told[name] = None
         elif name == "function_call" and isinstance(value, dict):
@@ -99,7 +128,7 @@ def _redact(choice: dict[str, Any], texts: dict[_Place, _Text], chain: Chain) ->
     choice["delta"] = told
 
 
-def _tool_call(call: dict[str, Any], index: Any, texts: dict[_Place, _Text], chain: Chain) -> dict[str, Any]:
+def _tool_call(call: dict[str, Any], index: Any, texts: _Texts, chain: Chain) -> dict[str, Any]:
     number = call.get("index", 0)
     told: dict[str, Any] = {name: call[name] for name in ("index", "id", "type") if name in call}
     for kind in ("function", "custom"):
@@ -108,16 +137,12 @@ def _tool_call(call: dict[str, Any], index: Any, texts: dict[_Place, _Text], cha
     return told
 
 
-def _call(called: dict[str, Any], place: _Place, texts: dict[_Place, _Text], chain: Chain) -> dict[str, Any]:
+def _call(called: dict[str, Any], place: _Place, texts: _Texts, chain: Chain) -> dict[str, Any]:
     told = {"name": called["name"]} if isinstance(called.get("name"), str) else {}
     for name in ("arguments", "input"):
         if isinstance(called.get(name), str):
-            told[name] = texts.setdefault(place, _Text(f"/{name}")).add(called[name], chain)
+            told[name] = texts.at(place, f"/{name}").add(called[name], chain)
     return told
-
-
-def _window(texts: dict[_Place, _Text], place: _Place) -> _Text:
-    return texts.setdefault(place, _Text())
 
 
 def _put(delta: dict[str, Any], name: str, text: str) -> None:
@@ -133,7 +158,7 @@ def _put(delta: dict[str, Any], name: str, text: str) -> None:
         delta[name] = (delta.get(name) or "") + text
 
 
-def _rest(texts: dict[_Place, _Text], last: dict[str, Any], chain: Chain) -> list[bytes]:
+def _rest(texts: _Texts, last: dict[str, Any], chain: Chain) -> list[bytes]:
     """What is still here when a stream ends without a finish reason."""
     base = {name: last.get(name) for name in ("id", "object", "created", "model")}
     left = []

@@ -10,7 +10,7 @@ from typing import Any
 from escalations.completion import texts
 from escalations.redaction import drop_repetitions
 from escalations.severity import Severity
-from policies import content_rules, credentials
+from policies import canaries, content_rules, credentials
 from policies.content_rules import ReadyRule
 from policies.detectors import Span, human_oversight, pii, prompt_injection
 from policies.detectors.described import Described
@@ -55,6 +55,32 @@ def injection(screened: Screened, options: PromptInjection, looking: Looking) ->
             spans=tuple(span for screening in sure for span in screening.spans),
             layers={family: round(weight * 1000) for family, weight in surest.layers.items()},
         )
+    )
+
+
+def canary(screened: Screened, options: PromptInjection, looking: Looking, key: bytes) -> Screened:
+    """An answer that repeats its system prompt: the canary is taken out of it, whatever becomes of it."""
+    if looking.consumer is None:
+        return screened
+    word = canaries.canary_of(looking.consumer, key)
+    spans = tuple(span for path, text in looking.texts(screened.document) for span in canaries.find(path, text, word))
+    if not spans:
+        return screened
+    return _redacted(screened.adding(leak(options, looking, spans)), looking, spans, lambda *_: "")
+
+
+def leak(options: PromptInjection, looking: Looking, spans: tuple[Span, ...]) -> Finding:
+    """That an answer repeats its system prompt."""
+    action = options.response.action
+    return Finding(
+        policy="prompt-injection",
+        stage=looking.stage,
+        verdict=Verdict.REDACTED if action == "log" else VERDICTS[action],
+        action=action,
+        reason_code="canary",
+        detector=prompt_injection.VERSION,
+        severity=Severity.HIGH,
+        spans=spans,
     )
 
 

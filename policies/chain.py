@@ -13,24 +13,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from policies import applying, content_rules, rates
+from policies import applying, canaries, content_rules, rates
 from policies.applying import Looking, Replacing, personal, replaced
 from policies.config import PolicyConfig
 from policies.detectors import Span
 from policies.findings import Finding, Screened, Verdict, failed
 from policies.given import UNGIVEN, Given
+from policies.governed import Governed, Rollout
 from policies.options import (
     ContentRules,
     DataLoss,
-    Governed,
     HumanOversight,
     OwnDetector,
     PiiDetector,
     PromptInjection,
-    RateAnomaly,
-    Rollout,
     TopicAllow,
 )
+from policies.rate_options import RateAnomaly
 from policies.rates import Rates
 
 __all__ = ["Chain", "Finding", "Screened", "Verdict", "Who"]
@@ -67,20 +66,24 @@ class Chain:
                 given.rates.want(options.window, options.baseline)
         self._run_by = {name: _policy(options, given) for name, options in self._options.items()}
         self._pii = config.policy.pii_detector or PiiDetector()
+        injection = self._options.get("prompt-injection")
+        self._canary = injection if isinstance(injection, PromptInjection) and injection.canary else None
         self.own = {name: options for name, options in self._options.items() if isinstance(options, OwnDetector)}
 
     @property
     def looks_at_answers(self) -> bool:
         """Whether an answer must be complete before any of it may leave, or its request be looked at elsewhere."""
-        looks = bool(self.own) or not _OF_ANSWERS.isdisjoint(self._options)
+        looks = bool(self.own or self._canary) or not _OF_ANSWERS.isdisjoint(self._options)
         return looks or (self._shadow is not None and self._shadow.looks_at_answers)
 
     @property
     def only_redacts_answers(self) -> bool:
-        """Whether the only thing that happens to an answer is that stretches of it are replaced."""
+        """Whether all that happens to an answer is that stretches of it are replaced, or that it is cut off."""
         if self._shadow is not None:
             return False
         looking = [name for name in self._options if name in _OF_ANSWERS or name in self.own]
+        if not looking:
+            return self._canary is not None
         return looking == ["pii-detector"] and self._pii.action in _STREAMED and self._pii.always_acts
 
     def redacted(self, text: str, path: str = "") -> str:
@@ -95,7 +98,23 @@ class Chain:
         return end
 
     def _spans(self, text: str, path: str = "") -> list[Span]:
+        if "pii-detector" not in self._options:
+            return []
         return sorted(personal(path, text, self._pii), key=lambda span: span.start)
+
+    def canary_for(self, who: Who) -> str | None:
+        """The word that is put into this consumer's system prompts; None where that is not done."""
+        if self._canary is None or not self.acts("prompt-injection", who):
+            return None
+        return canaries.canary_of(who.consumer, self._given.pseudonym_key)
+
+    def leaked(self, text: str, canary: str) -> tuple[str, Finding | None]:
+        """A piece of an answer without the canary, and what that means where more than a note is to follow."""
+        spans = canaries.find("", text, canary)
+        if not spans or self._canary is None:
+            return text, None
+        found = applying.leak(self._canary, Looking("output", {}), tuple(spans))
+        return replaced(text, spans, lambda *_: ""), None if found.action == "log" else found
 
     def hidden(self, document: dict[str, Any], looking: Looking, who: Who | None = None) -> list[Span]:
         """What of a document that is held reviewers see only as stars: the personal data that is left in it."""
@@ -109,7 +128,7 @@ class Chain:
 
     def screen_answer(self, request: dict[str, Any], completion: dict[str, Any], who: Who | None = None) -> Screened:
         """The output policies, over everything in the answer that is text."""
-        return self._both(completion, Looking("output", request), who)
+        return self._both(completion, Looking("output", request, who.consumer if who else None), who)
 
     def acts(self, name: str, who: Who | None) -> bool:
         """Whether a policy is enforced for this request; where nobody says whose it is, it is."""
@@ -155,7 +174,7 @@ def _policy(options: Governed, given: Given) -> Policy | None:
     """What a policy does, with what it needs made once; None for a detector that is called elsewhere."""
     match options:
         case PromptInjection():
-            return _on("input", lambda screened, looking: applying.injection(screened, options, looking))
+            return _injected(options, given.pseudonym_key)
         case RateAnomaly():
             return _on("input", lambda screened, looking: _rated(screened, options, looking, given.rates))
         case TopicAllow():
@@ -174,6 +193,14 @@ def _policy(options: Governed, given: Given) -> Policy | None:
             wanted = tuple(category for category in own if category.name in options.require_human_for)
             return _on("output", lambda screened, looking: applying.oversight(screened, options, wanted, looking))
     return None
+
+
+def _injected(options: PromptInjection, key: bytes) -> Policy:
+    asked = _on("input", lambda screened, looking: applying.injection(screened, options, looking))
+    if not options.canary:
+        return asked
+    answered = _on("output", lambda screened, looking: applying.canary(screened, options, looking, key))
+    return lambda screened, looking: answered(asked(screened, looking), looking)
 
 
 def _rated(screened: Screened, options: RateAnomaly, looking: Looking, known: Rates | None) -> Screened:

@@ -16,22 +16,22 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from escalations.parts import Part
 from policies.faults import RANGE_FAULTS, Misplaced
+from policies.governed import Governed
 from policies.options import (
     OVERSIGHT_CATEGORIES,
     AuditLogger,
     ContentRules,
     DataLoss,
-    Governed,
     Hold,
     HumanOversight,
     Name,
     OwnDetector,
     PiiDetector,
     PromptInjection,
-    RateAnomaly,
     TopicAllow,
     escalates,
 )
+from policies.rate_options import RateAnomaly
 from policies.targets import Providers
 
 __all__ = [

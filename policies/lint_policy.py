@@ -12,7 +12,8 @@ from policies.chain import Chain
 from policies.config import PolicyConfig
 from policies.documents import Document, Trail
 from policies.loading import Complaint, complain
-from policies.options import OwnDetector, PiiDetector, PromptInjection, RateAnomaly
+from policies.options import OwnDetector, PiiDetector, PromptInjection
+from policies.rate_options import RateAnomaly
 from policies.targets import EscalationRouting, Target
 
 _SECRET = re.compile(

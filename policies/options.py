@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import re2  # type: ignore[import-untyped]
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from escalations.channels import SecretReference
 from escalations.parts import Duration, Part
@@ -21,6 +21,8 @@ from policies.credentials import KINDS
 from policies.detectors.described import Described, described
 from policies.detectors.entities import ENTITIES
 from policies.faults import Misplaced, unknown
+from policies.governed import Governed
+from policies.rate_options import RateAnomaly
 
 OVERSIGHT_CATEGORIES = {
     "legal_opinions": Severity.HIGH,
@@ -47,26 +49,6 @@ def _of(what: str, known: tuple[str, ...]) -> AfterValidator:
 Entity = Annotated[str, _of("entity", PII_ENTITIES)]
 Kind = Annotated[str, _of("kind of secret", tuple(KINDS))]
 Name = Annotated[str, Field(pattern=_NAME)]
-# YAML 1.1 reads a bare `off` as false.
-Mode = Annotated[Literal["enforce", "shadow", "off"], BeforeValidator(lambda value: "off" if value is False else value)]
-
-
-class Rollout(Part):
-    """`percent` of the consumers (the same ones each time), or of the requests, for whom a policy is enforced."""
-
-    percent: Annotated[float, Field(ge=0, le=100)]
-    by: Literal["consumer", "request"] = "consumer"
-
-
-class Governed(Part):
-    """What every policy has: how far it acts."""
-
-    mode: Mode = "enforce"
-    rollout: Rollout | None = None
-
-    @property
-    def always_acts(self) -> bool:
-        return self.mode == "enforce" and (self.rollout is None or self.rollout.percent >= 100)
 
 
 class Hold(Part):
@@ -171,37 +153,15 @@ class InjectionResponse(Part):
 
 
 class PromptInjection(Governed):
-    """`threshold`: from which score on a request is taken for an attempt; docs/detection.md has what each one finds."""
+    """`threshold`: from which score on a request is taken for an attempt; docs/detection.md has what each one finds.
+
+    `canary` puts a word into the system prompt on its way to the model; to an answer that holds it, the response is the
+    same as to an attempt, and the word never leaves.
+    """
 
     response: InjectionResponse = InjectionResponse()
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
-
-
-class RateAnomaly(Governed):
-    """A consumer whose answers were escalated more often within `window` than is usual for it.
-
-    Usual is what `baseline`, the time before that window, comes to per window. More than `factor` times as many, and
-    `at_least` so many, are an anomaly. Its own escalations do not count. `on_unknown`: what becomes of requests while
-    the counts are not known.
-    """
-
-    window: Duration = timedelta(hours=1)
-    baseline: Duration = timedelta(days=7)
-    factor: Annotated[float, Field(gt=1, le=1000)] = 3.0
-    at_least: Annotated[int, Field(ge=1, le=1_000_000)] = 10
-    action: Literal["escalate", "block", "log"] = "escalate"
-    on_unknown: Literal["escalate", "block", "log"] = "escalate"
-    severity: Severity = Severity.LOW
-
-    @model_validator(mode="after")
-    def _can_be_compared(self) -> RateAnomaly:
-        if self.window < timedelta(minutes=1):
-            raise Misplaced("a window has a minute at least: counts are a few seconds old", "KT108", ("window",))
-        if self.baseline < 2 * self.window:
-            raise Misplaced("the baseline is to be twice as long as the window, or longer", "KT108", ("baseline",))
-        if self.baseline > timedelta(days=90):
-            raise Misplaced("a baseline has 90 days at most", "KT108", ("baseline",))
-        return self
+    canary: bool = False
 
 
 class PiiDetector(Governed):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from policies.findings import VERDICTS, Finding
-from policies.options import RateAnomaly
+from policies.rate_options import RateAnomaly
 
 POLICY = "rate-anomaly"
 VERSION = "rate-anomaly/1"

@@ -43,6 +43,12 @@ consumer_groups:
   rated:
     chain: [rate-anomaly, human-oversight, audit-logger]
     policy: {rate-anomaly: {window: 10m, baseline: 1h, at_least: 3}, human-oversight: {hold: {mode: deferred}}}
+  watched:
+    policy: {prompt-injection: {canary: true, response: {action: block}}}
+  watched-and-held:
+    policy:
+      prompt-injection: {canary: true, response: {action: escalate}}
+      human-oversight: {hold: {mode: deferred}}
   few:
     limits: {requests_per_minute: 2, held: 1}
   frugal:

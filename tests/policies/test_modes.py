@@ -13,7 +13,8 @@ from policies.chain import Chain, Verdict, Who, chosen
 from policies.config import PolicyConfig
 from policies.content_rules import find, ready
 from policies.credentials import KINDS, find_credentials
-from policies.options import ContentRule, Rollout
+from policies.governed import Rollout
+from policies.options import ContentRule
 from tests.policies.test_chain import SEED, answered, asked
 
 OVERSIGHT = {"require_human_for": ["legal_opinions", "medical_decisions", "hiring_actions"]}

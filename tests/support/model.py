@@ -2,7 +2,7 @@
 completions and embeddings, and counts who asked.
 
 What it answers stands in the question, behind `ANSWER:`; without that it says `Paris.`. Further words of the question
-make it misbehave: `[slow 2]`, `[status 500]`, `[garbage]`, `[tool]`, `[two]`.
+make it misbehave: `[slow 2]`, `[status 500]`, `[garbage]`, `[tool]`, `[two]`, `[leak]` (its system prompt).
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class FakeModel:
                 request = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 model.requests.append({**request, "_headers": dict(self.headers)})
                 asked = _question(request)
+                if "[leak]" in asked:
+                    asked = f"ANSWER:{'I may say so. ' * 40}{_system_prompt(request)}"
                 if slow := re.search(r"\[slow ([\d.]+)\]", asked):
                     time.sleep(float(slow[1]))
                 if model.fails:
@@ -142,6 +144,7 @@ def response(request: dict[str, Any], asked: str) -> dict[str, Any]:
             "total_tokens": 12,
         },
         "unknown_field": {"kept": True},
+        **({"instructions": request["instructions"]} if request.get("instructions") else {}),
     }
 
 
@@ -199,6 +202,14 @@ _SHAPES = {
     "/moderations": moderations,
     ":generateContent": gemini,
 }
+
+
+def _system_prompt(request: dict[str, Any]) -> str:
+    said = request.get("system") or request.get("instructions")
+    for message in request.get("messages") or ():
+        if message["role"] == "system":
+            said = said or message["content"]
+    return str(said)
 
 
 def _question(request: dict[str, Any]) -> str:

@@ -22,10 +22,11 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.likeness import Likeness, Turns, likeness
 from escalations.approvals import decision_terms
 from escalations.case import EDITION, Opening
 from escalations.facts import Facts
-from escalations.routing import Choice, Preset, choose
+from escalations.routing import Choice, Directory, Preset, choose
 from escalations.severity import Severity
 from escalations.sla import SlaTerms
 from escalations.step import open_case
@@ -101,16 +102,42 @@ class Opener:
         self._contents = contents
         self._client = client
         self._frozen: dict[str, Frozen] = {}
+        self._turns = Turns()
 
     async def open(self, proposal: Proposal) -> Opened:
         """Raises StoreUnavailable (nothing was opened) or NotOpened (it is not known)."""
+        event = proposal.event
+        async with self._database.read() as connection:
+            version = await current_settings(connection, event.tenant)
+            directory = await read_directory(connection, event.tenant)
+        async with self._turns.of(event.consumer, proposal.request_digest, version.settings.decisions):
+            opening, held_as = await self._hold(proposal, version, directory)
+        if opening is None:
+            return Opened(held_as, merged=True)
+        await self._ledger.append(_opening_entry(event, opening, datetime.now(UTC)))
+        await self._start(event.tenant, Start(opening))
+        return Opened(opening.escalation_id)
+
+    async def _hold(
+        self, proposal: Proposal, version: SettingsVersion, directory: Directory
+    ) -> tuple[Opening | None, str]:
+        """Content, hold and event are durable when it returns: the opening; or None and the id of the case whose hold
+        the Idempotency-Key already had."""
         now = datetime.now(UTC)
         event, escalation_id = proposal.event, proposal.event.escalation_id or new_id("esc")
+        like, wanted = Likeness(), version.settings.decisions
+        if proposal.request_digest and (wanted.follow_leader or wanted.sticky_rejection):
+            asked = (event.tenant, event.consumer, proposal.request_digest, wanted, now)
+            async with self._database.read() as connection:
+                like = await likeness(connection, self._contents, *asked)
+        if like.held is not None:
+            held = like.held
+            proposal = replace(proposal, answer=held[ANSWER], finding=held[FINDING], tokens=held.get(TOKENS))
         key, wrapped = self._contents.new_key(event.tenant, escalation_id)
         opening, choice = await self._opening(
-            proposal, escalation_id, key.digest(proposal.answer), key.digest(proposal.request)
+            proposal, version, directory, escalation_id, key.digest(proposal.answer), key.digest(proposal.request)
         )
-        start = Start(opening)
+        opening = replace(opening, leader=like.leader, precedent=like.precedent)
         hold = HeldRequest(
             escalation_id=escalation_id,
             consumer=event.consumer,
@@ -119,24 +146,22 @@ class Opener:
             completion_id=proposal.completion_id,
             state=HoldState.OPENING,
             created_at=now,
-            start=key.seal(_START_FIELD, _start.dump_json(start)),
+            start=key.seal(_START_FIELD, _start.dump_json(Start(opening))),
+            original=like.original,
         )
         body = event.body | {"routing": [{"name": c.name, "verdict": c.verdict} for c in choice.considered]}
         async with self._database.write() as connection:
             registered = await register(connection, event.tenant, hold)
-            if registered is hold:
-                fields = {REQUEST: proposal.request, ANSWER: proposal.answer, FINDING: proposal.finding}
-                if proposal.tokens is not None:
-                    fields[TOKENS] = proposal.tokens
-                await self._contents.create(connection, event.tenant, escalation_id, wrapped, key, fields, now)
-                await connection.execute(
-                    events.insert().values(event_row(event) | {"body": body, "escalation_id": escalation_id})
-                )
-        if registered is not hold:
-            return Opened(registered.escalation_id, merged=True)
-        await self._ledger.append(_opening_entry(event, opening, now))
-        await self._start(event.tenant, start)
-        return Opened(escalation_id)
+            if registered is not hold:
+                return None, registered.escalation_id
+            fields = {REQUEST: proposal.request, ANSWER: proposal.answer, FINDING: proposal.finding}
+            if proposal.tokens is not None:
+                fields[TOKENS] = proposal.tokens
+            await self._contents.create(connection, event.tenant, escalation_id, wrapped, key, fields, now)
+            await connection.execute(
+                events.insert().values(event_row(event) | {"body": body, "escalation_id": escalation_id})
+            )
+        return opening, escalation_id
 
     async def open_again(self, tenant: str, hold: HeldRequest) -> None:
         """Start the workflow of a hold that was left opening; harmless when it runs. Raises as `open` does."""
@@ -164,12 +189,15 @@ class Opener:
         return settled
 
     async def _opening(
-        self, proposal: Proposal, escalation_id: str, content_digest: str, request_digest: str
+        self,
+        proposal: Proposal,
+        version: SettingsVersion,
+        directory: Directory,
+        escalation_id: str,
+        content_digest: str,
+        request_digest: str,
     ) -> tuple[Opening, Choice]:
         event = proposal.event
-        async with self._database.read() as connection:
-            version = await current_settings(connection, event.tenant)
-            directory = await read_directory(connection, event.tenant)
         requester = proposal.requester and (directory.user(proposal.requester) or proposal.requester)
         facts = Facts(
             policy_rule=event.policy_rule or "",
@@ -285,6 +313,8 @@ def _opening_entry(event: GovernedEvent, opening: Opening, now: datetime) -> Dra
             "request_digest": opening.request_digest,
             "config_version": opening.config_version,
             "config_digest": opening.config_digest,
+            "leader": opening.leader,
+            "precedent": opening.precedent.escalation_id if opening.precedent else None,
             "model": opening.model,
             "provider": opening.provider,
         },

@@ -66,6 +66,8 @@ def present(view: View, services: Services, note: str | None = None) -> Escalati
         required_approvals=view.required_approvals,
         proposal=_proposal(view, note),
         pending=_pending(view, note),
+        leader=view.leader,
+        precedent=view.precedent,
         approvers=None if view.approvers is None else list(view.approvers),
         approved_by=list(view.approved_by),
     )

@@ -280,6 +280,8 @@ class Escalation(BaseModel):
     required_approvals: int = 1
     proposal: ProposalJson | None = None
     pending: PendingJson | None = None
+    leader: str | None = None
+    precedent: str | None = None
     approvers: list[str] | None = None
     approved_by: list[str] = Field(default_factory=list)
     context: dict[str, Any] | None = None

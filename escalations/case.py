@@ -52,6 +52,15 @@ class DecisionTerms:
     undo_window: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Precedent:
+    """A case whose block holds for the same request for a while."""
+
+    escalation_id: str
+    category: str
+    decided_at: datetime
+
+
 EDITION = 1
 """Of the rules that a case lives under as long as it is open, so that one from before a change replays as it was.
 
@@ -68,6 +77,7 @@ class Opening:
     digests of the held answer and the request in the vault. `requester` is the login of the person behind the
     consumer, where it is known. `reply_to` is the task queue of the gateway that waits, None when nobody does;
     `consumer_channel` is told, beside it, how the case ended. `edition` is that of the rules, see EDITION.
+    The same request waits already as `leader`, whose end is its own too; or was blocked as `precedent`, and is again.
     """
 
     escalation_id: str
@@ -95,6 +105,8 @@ class Opening:
     consumer_channel: str | None = None
     unverified_signals: bool = False
     edition: int = 0
+    leader: str | None = None
+    precedent: Precedent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +168,21 @@ class WantedRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaderEnded:
+    """How the case ended that another follows: its decision, in the digests of the follower; None without any."""
+
+    decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One escalation. Immutable: `step` makes the next one. `version` is the number of its last event.
 
     `sla` and `severity_now` are set once they differ from what the case was opened with, `retargeted_at` is when they
     last did. While the case is `paused`, the last of its `pauses` ends when it is planned to. `reminded` counts the
     reminders that are behind it. A decision takes `required_approvals` people, the further ones of `approvers` (None:
-    any reviewer) and none of those who are `apart`: they have proposed a decision or handed the case on.
+    any reviewer) and none of those who are `apart`: they have proposed a decision or handed the case on. While it has a
+    `leader`, it is decided there.
     """
 
     opening: Opening
@@ -194,6 +214,7 @@ class Case:
     proposal: Proposal | None = None
     apart: tuple[str, ...] = ()
     pending: Pending | None = None
+    leader: str | None = None
 
     @property
     def closed(self) -> bool:

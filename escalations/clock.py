@@ -33,6 +33,9 @@ def _alarms(case: Case) -> Iterator[Alarm]:
         yield Alarm(AlarmKind.RELEASE, case.pending.release_at)
         return
     yield Alarm(AlarmKind.EXPIRE, case.expires_at)
+    if case.leader is not None:
+        # Its leader is the older one: people are told by that one's clock.
+        return
     if case.paused:
         yield Alarm(AlarmKind.RESUME, case.pauses[-1][1])
     if case.hold and case.hold.lease_until:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from escalations.case import Case, Decision, End, Hold, Pending, Proposal, Status
-from escalations.commands import Actor, Approve, Object, Resolve, Undo
+from escalations.case import Case, Decision, End, Hold, LeaderEnded, Pending, Precedent, Proposal, Status
+from escalations.commands import SYSTEM, Actor, Approve, Object, Resolve, Undo
 from escalations.decisions import DEFAULT_CATEGORY, SHORTEST_NOTE, Resolution
 from escalations.errors import (
     AlreadyProposed,
@@ -181,6 +181,25 @@ def _undo(case: Case, command: Undo, now: datetime) -> Moved:
     )
 
 
+def follow(case: Case, ended: LeaderEnded, now: datetime) -> Moved:
+    """What was decided on the same request counts here too; a leader that nobody decided leaves a case of its own."""
+    if case.leader is None or case.closed:
+        return case, ()
+    leader = case.leader
+    if ended.decision is None:
+        return emit(replace(case, leader=None), EventType.LEADER_LEFT, now, SYSTEM, leader=leader)
+    return _end(case, replace(ended.decision, at=now), SYSTEM, now, leader=leader)
+
+
+def repeat(case: Case, precedent: Precedent, now: datetime) -> Moved:
+    """The same request was blocked not long ago, and is again."""
+    decision = Decision(
+        Resolution.BLOCK, precedent.category, SYSTEM.login, now, case.opening.content_digest, None, None
+    )
+    precedes = precedent.escalation_id
+    return _end(case, decision, SYSTEM, now, precedent=precedes, precedent_at=precedent.decided_at.isoformat())
+
+
 def release(case: Case, now: datetime) -> Moved:
     """The time to undo is over."""
     pending = case.pending
@@ -188,7 +207,7 @@ def release(case: Case, now: datetime) -> Moved:
     return _end(case, pending.decision, pending.by, now)
 
 
-def _end(case: Case, decision: Decision, actor: Actor, now: datetime) -> Moved:
+def _end(case: Case, decision: Decision, actor: Actor, now: datetime, **because: str) -> Moved:
     agreed: dict[str, str | int | None] = {}
     if decision.approved_by:
         agreed = {"approved_by": ",".join(decision.approved_by), "required_approvals": case.required_approvals}
@@ -202,6 +221,7 @@ def _end(case: Case, decision: Decision, actor: Actor, now: datetime) -> Moved:
         resolution_time_seconds=round((decision.at - case.created_at).total_seconds()),
         claim_epoch=case.claim_epoch,
         **agreed,
+        **because,
     )
 
 

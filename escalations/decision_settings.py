@@ -66,16 +66,19 @@ class DecisionSettings(Part):
     """What a decision must bring. From `require_note_from` on, a category and a note of three words at least.
 
     `slack_decisions` names the policies, or what they find, whose cases may be decided in Slack.
-    For `undo_window` a decision can be undone, and nothing leaves.
+    For `undo_window` a decision can be undone, and nothing leaves. A request that was blocked is blocked again for
+    `sticky_rejection`; with `follow_leader` one that waits already is decided once.
     """
 
     categories: tuple[str, ...] = DEFAULT_CATEGORIES
     require_note_from: Severity | None = None
     slack_decisions: Names = ()
     approvals: tuple[ApprovalRule, ...] = ()
+    follow_leader: bool = False
+    sticky_rejection: Duration | None = None
     undo_window: Annotated[Duration | None, Field(description="0 or off: a decision counts at once")] = None
 
-    @field_validator("undo_window", mode="before")
+    @field_validator("undo_window", "sticky_rejection", mode="before")
     @classmethod
     def _off(cls, value: Any) -> Any:
         return None if value in (0, "0", "0s", "off", "never", False) else value

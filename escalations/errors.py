@@ -15,6 +15,7 @@
     │   ├── StaleProposal       another decision is proposed than the one that is meant
     │   ├── AlreadyDecided      a decision is about to count: undo it first
     │   ├── NothingToUndo       no decision waits, or it counts already
+    │   ├── FollowsLeader       the same request waits as another case, which is to be decided
     │   ├── CannotPause         the clock of this case cannot be stopped, or no longer
     │   └── NotPaused           its clock runs
     ├── NotAllowed              this person may never do this (HTTP 403, exit 1)
@@ -102,6 +103,10 @@ class AlreadyDecided(Refused):
 
 class NothingToUndo(Refused):
     code = "nothing_to_undo"
+
+
+class FollowsLeader(Refused):
+    code = "follows_leader"
 
 
 class CannotPause(Refused):

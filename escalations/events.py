@@ -24,6 +24,7 @@ class EventType(StrEnum):
     OBJECTED = "objected"
     DECIDED = "decided"
     UNDONE = "undone"
+    LEADER_LEFT = "leader_left"
     ESCALATED = "escalated"
     AMBER = "amber"
     REMINDER = "reminder"

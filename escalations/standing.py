@@ -14,6 +14,7 @@ from escalations.errors import (
     AlreadyExpired,
     AlreadyResolved,
     ConflictOfInterest,
+    FollowsLeader,
     NotAllowed,
     NotClaimed,
     NothingProposed,
@@ -24,6 +25,7 @@ from escalations.errors import (
 from escalations.views import View
 
 _WHILE_PENDING = frozenset({"undo", "comment", "withdraw"})
+_WHILE_FOLLOWING = frozenset({"comment", "withdraw", "recompute"})
 _OPEN_TO_REQUESTERS = frozenset({"comment", "withdraw", "recompute"})
 
 
@@ -40,6 +42,7 @@ class Standing:
     approvers: tuple[str, ...] | None = None
     apart: tuple[str, ...] = ()
     pending: Pending | None = None
+    leader: str | None = None
 
 
 def standing_of(case: Case) -> Standing:
@@ -56,6 +59,7 @@ def standing_of(case: Case) -> Standing:
         case.approvers,
         case.apart if case.required_approvals > 1 else (),
         case.pending,
+        case.leader,
     )
 
 
@@ -73,6 +77,7 @@ def standing_of_view(view: View) -> Standing:
         view.approvers,
         view.apart,
         view.pending,
+        view.leader,
     )
 
 
@@ -160,7 +165,15 @@ def check_open(standing: Standing) -> None:
 
 
 def check_undecided(standing: Standing, operation: str) -> None:
-    """Raises AlreadyDecided while a decision waits to count; it may be undone, talked about, and withdrawn."""
+    """Raises AlreadyDecided while a decision waits to count; it may be undone, talked about, and withdrawn.
+
+    Raises FollowsLeader for a case that is decided elsewhere; it may be talked about and withdrawn too.
+    """
+    if standing.leader is not None and operation not in _WHILE_FOLLOWING:
+        raise FollowsLeader(
+            f"the same request waits as {standing.leader}, whose decision is this one's too; go there",
+            leader=standing.leader,
+        )
     pending = standing.pending
     if pending is None or operation in _WHILE_PENDING:
         return

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from escalations.amending import amend
-from escalations.case import Case, End, Opening, Status, WantedRoute
+from escalations.case import Case, End, LeaderEnded, Opening, Status, WantedRoute
 from escalations.clock import ring
 from escalations.commands import (
     REVIEWERS,
@@ -39,7 +39,7 @@ from escalations.commands import (
     WaitOnRequester,
     Withdraw,
 )
-from escalations.deciding import decide
+from escalations.deciding import decide, follow, repeat
 from escalations.decisions import Resolution
 from escalations.durations import format_duration
 from escalations.errors import EscalationError, Invalid, NotAllowed
@@ -66,7 +66,7 @@ _OPERATOR_MAY = (Claim, Unclaim, EscalateFurther)
 
 
 def open_case(opening: Opening, now: datetime) -> Moved:
-    """A case is born; a route to a user makes it theirs at once."""
+    """A case is born; a route to a user makes it theirs at once. One with a precedent ends as it was born."""
     route = opening.route
     case = Case(
         opening=opening,
@@ -76,7 +76,10 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         sla_state=SlaState.OK,
         route=route,
         legs=(Leg(route, now, LegReason.OPENED),),
+        leader=opening.leader,
     )
+    precedent = opening.precedent.escalation_id if opening.precedent else None
+    kin: dict[str, str | int | None] = {"leader": opening.leader, "precedent": precedent}
     case, events = emit(
         with_approvals(case),
         EventType.OPENED,
@@ -96,23 +99,33 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         settings_version=opening.sla.settings_version,
         calendar=opening.sla.open_time.calendar if opening.sla.open_time else None,
         due_at=case.due_at.isoformat(),
+        **{name: value for name, value in kin.items() if value is not None},
     )
-    if route.user is None or not may_hold(standing_of(case), route.user):
+    if opening.precedent is not None:
+        case, ended = repeat(case, opening.precedent, now)
+        return case, events + ended
+    if opening.leader is not None or route.user is None or not may_hold(standing_of(case), route.user):
         return case, events
     case, assigned = take(case, route.user, now, EventType.ASSIGNED, SYSTEM)
     return case, events + assigned
 
 
-def step(case: Case, happening: Command | Alarm | Routed, now: datetime) -> Moved:
+def step(case: Case, happening: Command | Alarm | Routed | LeaderEnded, now: datetime) -> Moved:
     """What `happening` makes of `case` at the instant `now`.
 
-    Raises a subclass of EscalationError when a command is refused; alarms and routes are never refused.
+    Raises a subclass of EscalationError when a command is refused; alarms, routes and leaders are never refused.
     """
     match happening:
         case Alarm():
             return ring(case, happening, now)
         case Routed():
             return _routed(case, happening, now)
+        case LeaderEnded():
+            return follow(case, happening, now)
+    return _carry_out(case, happening, now)
+
+
+def _carry_out(case: Case, happening: Command, now: datetime) -> Moved:
     _permit(case, happening)
     standing = standing_of(case)
     check_open(standing)

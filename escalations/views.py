@@ -22,6 +22,7 @@ class View:
     `paused_until` is set while its clock stands still; `open_time` is the calendar that it keeps, None for around the
     clock. `requester` may have no part in the review. A decision takes `required_approvals` people; until they agree it
     is the `proposal`, and then it was `approved_by` the further ones. One that can still be undone is `pending`.
+    The same request waits as `leader`, or was blocked as `precedent`.
     """
 
     escalation_id: str
@@ -76,6 +77,8 @@ class View:
     apart: tuple[str, ...] = ()
     approved_by: tuple[str, ...] = ()
     pending: Pending | None = None
+    leader: str | None = None
+    precedent: str | None = None
 
 
 def facts_of(view: View) -> Facts:
@@ -151,4 +154,6 @@ def view_of(case: Case) -> View:
         apart=case.apart if case.required_approvals > 1 else (),
         approved_by=decision.approved_by if decision else (),
         pending=case.pending,
+        leader=case.leader,
+        precedent=opening.precedent.escalation_id if opening.precedent else None,
     )

@@ -14,6 +14,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.authorize import Authorizer, SignedUpdates
 from activities.excerpts import Excerpts
+from activities.following import Follower
 from activities.notify import Notifier
 from activities.record import Recorder
 from activities.route import Router
@@ -52,7 +53,8 @@ class WorkerParts:
 def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Worker]:
     """The two workers of a process: workflows with what they need at once, and notifications, which may be slow."""
     verifier = Verifier(parts.keyring)
-    excerpts = Excerpts(parts.database, Contents(Envelopes(parts.keyring)), parts.ledger)
+    contents = Contents(Envelopes(parts.keyring))
+    excerpts = Excerpts(parts.database, contents, parts.ledger)
     notifier = Notifier(parts.database, parts.environment, excerpts, parts.client)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     escalations = Worker(
@@ -62,6 +64,7 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
         activities=[
             Recorder(parts.database, parts.ledger).record,
             Router(parts.database).route,
+            Follower(parts.database, contents).follow,
             Authorizer(verifier).authorize,
             notifier.notify,
         ],

@@ -59,6 +59,7 @@ class Filter:
     assignee: str | None = None
     policy: str | None = None
     consumer: str | None = None
+    leader: str | None = None
     by_deadline: bool = False
     limit: int = 50
     cursor: str | None = None
@@ -90,6 +91,7 @@ async def put_view(connection: AsyncConnection, view: View) -> bool:
         "ended_at": view.ended_at,
         "resolution": view.resolution,
         "readers": _readers(view),
+        "leader": view.leader,
         "view": _view.dump_python(view, mode="json"),
     }
     insert = insert_into(connection, escalations).values(row)
@@ -258,6 +260,8 @@ def _wanted(wanted: Filter) -> list[ColumnElement[bool]]:
         conditions.append(escalations.c.assignee == wanted.assignee)
     if wanted.policy:
         conditions.append(or_(escalations.c.policy_rule == wanted.policy, escalations.c.reason_code == wanted.policy))
+    # What another case decides is no work of its own: it is listed under its leader.
+    conditions.append(escalations.c.leader == wanted.leader if wanted.leader else escalations.c.leader.is_(None))
     if wanted.consumer:
         conditions.append(escalations.c.consumer == wanted.consumer)
     return conditions

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from escalations.decisions import Resolution
 from store.schema import holds, releases
 
 REMEMBERED = timedelta(hours=24)
@@ -31,7 +32,10 @@ class HoldState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeldRequest:
-    """`request_digest` is a keyed digest of the canonical request; `start` is the sealed start of its workflow."""
+    """`request_digest` is a keyed digest of the canonical request; `start` is the sealed start of its workflow.
+
+    `original` is the case whose decision settles this one.
+    """
 
     escalation_id: str
     consumer: str
@@ -41,6 +45,7 @@ class HeldRequest:
     state: HoldState
     created_at: datetime
     start: bytes | None = None
+    original: str | None = None
 
 
 async def register(connection: AsyncConnection, tenant: str, hold: HeldRequest) -> HeldRequest:
@@ -67,6 +72,7 @@ async def register(connection: AsyncConnection, tenant: str, hold: HeldRequest) 
         "state": hold.state.value,
         "created_at": hold.created_at,
         "start": hold.start,
+        "original": hold.original,
     }
     try:
         async with connection.begin_nested():
@@ -118,6 +124,47 @@ async def attach_retry(
     return _hold(row)
 
 
+async def find_leader(
+    connection: AsyncConnection, tenant: str, consumer: str, request_digest: str, now: datetime
+) -> str | None:
+    """The oldest case of this request that is not decided, and follows no other."""
+    ended = select(releases.c.escalation_id).where(
+        releases.c.tenant == tenant, releases.c.escalation_id == holds.c.escalation_id
+    )
+    query = select(holds.c.escalation_id).where(
+        *_same_request(tenant, consumer, request_digest),
+        holds.c.state != HoldState.WITHDRAWN.value,
+        holds.c.created_at > now - REMEMBERED,
+        ~ended.exists(),
+    )
+    return (await connection.scalars(query.order_by(holds.c.created_at).limit(1))).first()
+
+
+async def last_decision(
+    connection: AsyncConnection, tenant: str, consumer: str, request_digest: str
+) -> tuple[str, str, str | None, datetime] | None:
+    """The last decision that people made on this request: its case, outcome, category and time."""
+    query = (
+        select(releases.c.escalation_id, releases.c.outcome, releases.c.category, releases.c.decided_at)
+        .join(holds, (holds.c.tenant == releases.c.tenant) & (holds.c.escalation_id == releases.c.escalation_id))
+        .where(
+            *_same_request(tenant, consumer, request_digest),
+            releases.c.outcome.in_([resolution.value for resolution in Resolution]),
+        )
+    )
+    row = (await connection.execute(query.order_by(releases.c.decided_at.desc()).limit(1))).first()
+    return None if row is None else (row.escalation_id, row.outcome, row.category, row.decided_at)
+
+
+def _same_request(tenant: str, consumer: str, request_digest: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        holds.c.tenant == tenant,
+        holds.c.consumer == consumer,
+        holds.c.request_digest == request_digest,
+        holds.c.original.is_(None),
+    )
+
+
 async def find_hold(
     connection: AsyncConnection, tenant: str, consumer: str, *, escalation_id: str = "", completion_id: str = ""
 ) -> HeldRequest | None:
@@ -167,4 +214,5 @@ def _hold(row: Row[Any]) -> HeldRequest:
         HoldState(row.state),
         row.created_at,
         row.start,
+        row.original,
     )

@@ -189,11 +189,13 @@ escalations = Table(
     Column("ended_at", Instant),
     Column("resolution", String(40)),
     Column("readers", Text),
+    Column("leader", String(64)),
     Column("view", JSON, nullable=False),
     PrimaryKeyConstraint("tenant", "escalation_id"),
     Index("escalations_queue", "tenant", "status", "team", "severity_rank", "created_at"),
     Index("escalations_by_deadline", "tenant", "status", "sla_deadline"),
     Index("escalations_by_assignee", "tenant", "assignee", "status"),
+    Index("escalations_by_leader", "tenant", "leader"),
     Index("escalations_by_consumer", "tenant", "consumer", "created_at"),
 )
 
@@ -240,6 +242,7 @@ holds = Table(
     Column("attached", Integer, nullable=False, server_default=text("0")),
     Column("created_at", Instant, nullable=False),
     Column("start", LargeBinary),
+    Column("original", String(64)),
     PrimaryKeyConstraint("tenant", "escalation_id"),
     UniqueConstraint("tenant", "consumer", "idempotency_key"),
     Index("holds_by_request", "tenant", "consumer", "request_digest", "created_at"),

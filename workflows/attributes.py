@@ -34,7 +34,7 @@ Update = SearchAttributeUpdate[str] | SearchAttributeUpdate[datetime] | SearchAt
 def at_start(opening: Opening, due_at: datetime) -> TypedSearchAttributes:
     """What a workflow starts with, so that it need not upsert anything until something changes."""
     pairs: list[SearchAttributePair[str] | SearchAttributePair[datetime] | SearchAttributePair[bool]] = [
-        SearchAttributePair(STATUS, "claimed" if opening.route.user else "open"),
+        SearchAttributePair(STATUS, _status(opening)),
         SearchAttributePair(SEVERITY, opening.severity.value),
         SearchAttributePair(POLICY, opening.policy_rule),
         SearchAttributePair(DUE_AT, due_at),
@@ -45,6 +45,12 @@ def at_start(opening: Opening, due_at: datetime) -> TypedSearchAttributes:
     if opening.route.user:
         pairs.append(SearchAttributePair(ASSIGNEE, opening.route.user))
     return TypedSearchAttributes(pairs)
+
+
+def _status(opening: Opening) -> str:
+    if opening.precedent is not None:
+        return "resolved"
+    return "claimed" if opening.route.user and opening.leader is None else "open"
 
 
 def changes(before: View, after: View) -> list[Update]:

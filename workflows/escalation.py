@@ -25,6 +25,7 @@ from escalations.step import open_case, refuse, step
 from escalations.views import View, view_of
 from workflows import calls
 from workflows.attributes import changes
+from workflows.following import leader_ended
 from workflows.handlers import Handlers
 from workflows.messages import Carried, Ended, Instruction, Outcome, Seen, Signal, Start
 from workflows.refusals import to_application_error
@@ -61,6 +62,7 @@ class EscalationWorkflow(Handlers):
     @workflow.run
     async def run(self, _start: Start) -> Ended:
         clock = asyncio.create_task(self._keep_time())
+        following = asyncio.create_task(self._follow()) if self._case.leader is not None else None
         try:
             await self._live()
         except (asyncio.CancelledError, ActivityError) as stop:
@@ -69,6 +71,8 @@ class EscalationWorkflow(Handlers):
             self._withdraw_by_cancellation()
             await self._live()
         clock.cancel()
+        if following is not None:
+            following.cancel()
         await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._telling)
         assert self._case.end is not None
         decision = self._case.decision
@@ -206,6 +210,11 @@ class EscalationWorkflow(Handlers):
         route = await calls.find_route(self._case)
         if self._case.wanted_route == wanted:
             self._become(step(self._case, Routed(route), workflow.now()))
+
+    async def _follow(self) -> None:
+        assert self._case.leader is not None
+        ended = await leader_ended(self._case.opening, self._case.leader)
+        self._become(step(self._case, ended, workflow.now()))
 
     async def _authorize_first(self) -> None:
         signal = self._inbox[0]

@@ -168,6 +168,15 @@ class RouteFound:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowWanted:
+    """How did `leader` end, which waits for an answer to the same request?"""
+
+    tenant: str
+    escalation_id: str
+    leader: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorizationWanted:
     """May this signal be carried out?"""
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from temporalio import activity
 
+from escalations.case import LeaderEnded
 from workflows.messages import (
     Authorization,
     AuthorizationWanted,
     ChannelTest,
     Delivery,
+    FollowWanted,
     GivenUp,
     Notification,
     RecordBatch,
@@ -32,6 +34,13 @@ class Routing:
     @activity.defn(name="route")
     async def route(self, wanted: RouteWanted) -> RouteFound:
         """The next level, by the directory and the clock of this moment."""
+        raise NotImplementedError
+
+
+class Following:
+    @activity.defn(name="follow")
+    async def follow(self, wanted: FollowWanted) -> LeaderEnded:
+        """How the leader ended; what was released there is in the follower's vault then. Fails until it has."""
         raise NotImplementedError
 
 

@@ -18,6 +18,7 @@ LOG_CHANNEL = "log"
 _TOLD = frozenset(
     {
         EventType.OPENED,
+        EventType.LEADER_LEFT,
         EventType.ASSIGNED,
         EventType.AMBER,
         EventType.REMINDER,
@@ -62,7 +63,12 @@ class Audience:
 
 
 def audiences(event: Event, view: View, legs: Sequence[Leg], edition: int) -> tuple[Audience, ...]:
-    """Whom to tell of an event, each channel once. `edition` is the case's: one of edition 0 tells its route alone."""
+    """Whom to tell of an event, each channel once; nobody of a case that is decided elsewhere.
+
+    `edition` is the case's: one of edition 0 tells its route alone.
+    """
+    if view.leader is not None or view.precedent is not None:
+        return ()
     own = str(event.data.get("channel") or view.route.channel)
     told = event.type in _TOLD
     shown = edition > 0 and (told or event.type in _SHOWN)

@@ -48,6 +48,7 @@ EFFECTS: dict[str, Effect] = {
     EventType.PROPOSED: Effect("A decision is proposed; another person has to confirm it"),
     EventType.APPROVED: Effect("Approval given", mails=False, pagerduty=OnPagerDuty.NOTHING),
     EventType.OBJECTED: Effect("Objection: a new decision is wanted"),
+    EventType.LEADER_LEFT: Effect("Review wanted: the same request was not decided"),
     EventType.DECIDED: Effect("Decided, and about to count", mails=False, pagerduty=OnPagerDuty.NOTHING),
     EventType.UNDONE: Effect("The decision was undone", mails=False, pagerduty=OnPagerDuty.NOTHING),
     EventType.ESCALATED: Effect("Escalated further"),

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from escalations.case import ApprovalTerms, Case, DecisionTerms, Status
+from escalations.case import ApprovalTerms, Case, Decision, DecisionTerms, LeaderEnded, Status
 from escalations.clock import next_alarm
 from escalations.commands import (
     Actor,
@@ -46,6 +46,7 @@ from tests.escalations.cases import (
     AUDITOR,
     BEN,
     CONSUMER,
+    CONTENT,
     LEGAL,
     NEXT,
     OPERATOR,
@@ -60,6 +61,7 @@ RITA = Actor("rita", roles=tuple(Role))
 """Who asked for it."""
 PEOPLE = st.sampled_from([ANA, BEN, SENIOR, AUDITOR, OPERATOR, CONSUMER, RITA])
 ROUTES = st.sampled_from([LEGAL, TO_ANA, NEXT])
+MANY = ("dan", "eli", "fay")
 ADMIN = Actor("root", roles=(Role.ADMIN,))
 TARGETS = (
     (Severity.CRITICAL, timedelta(minutes=15), None),
@@ -88,6 +90,7 @@ class CaseMachine(RuleBasedStateMachine):
         people=st.integers(1, 3),
         named=st.booleans(),
         window=st.sampled_from([None, 5]),
+        leader=st.sampled_from([None, None, "esc_leader"]),
     )
     def open(
         self,
@@ -98,6 +101,7 @@ class CaseMachine(RuleBasedStateMachine):
         people: int,
         named: bool,
         window: int | None,
+        leader: str | None,
     ) -> None:
         self.now = START
         sla = SlaTerms(
@@ -120,6 +124,7 @@ class CaseMachine(RuleBasedStateMachine):
             sla=sla,
             unverified_signals=unverified,
             requester="rita",
+            leader=leader,
             decisions=DecisionTerms(
                 DEFAULT_CATEGORIES, approvals=approvals, undo_window=timedelta(minutes=window) if window else None
             ),
@@ -227,6 +232,12 @@ class CaseMachine(RuleBasedStateMachine):
     def recompute(self, minutes: int) -> None:
         self._do(Recompute(ADMIN, replace(self.case.opening.sla, target=timedelta(minutes=minutes))))
 
+    @rule(decided=st.booleans())
+    def leader_ended(self, decided: bool) -> None:
+        decision = Decision(Resolution.BLOCK, "other", "cara", self.now, CONTENT, None, None, approved_by=MANY)
+        self.case, events = step(self.case, LeaderEnded(decision if decided else None), self.now)
+        self._happened(events)
+
     @rule(route=st.one_of(st.none(), ROUTES))
     def routed(self, route: Route | None) -> None:
         self.case, events = step(self.case, Routed(route), self.now)
@@ -285,6 +296,12 @@ class CaseMachine(RuleBasedStateMachine):
         waiting = case.pending or case.proposal
         decided = case.decision or (waiting.decision if waiting else None)
         assert decided is None or "rita" not in (decided.reviewer, *decided.approved_by)
+
+    @invariant()
+    def nobody_holds_or_decides_what_follows_another(self) -> None:
+        if self.case.leader is not None and not self.case.closed:
+            assert self.case.hold is None
+            assert (self.case.proposal, self.case.pending) == (None, None)
 
     @invariant()
     def a_breach_comes_once_after_amber_and_stays(self) -> None:

@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from escalations.case import ApprovalTerms, DecisionTerms, Opening
+from escalations.case import ApprovalTerms, DecisionTerms, Opening, Precedent
 from escalations.commands import (
     Actor,
     Approve,
@@ -65,6 +65,7 @@ SLACK = Route(Chooser.RULE, "legal", team="legal", channel="slack:#legal", posit
 PAGER = Route(Chooser.PERSON, "reviewer", team="legal", channel="pagerduty", position=0)
 BY_THREE = DecisionTerms(DEFAULT_CATEGORIES, approvals=(ApprovalTerms(Severity.HIGH, 3),))
 UNDOABLE = DecisionTerms(DEFAULT_CATEGORIES, undo_window=timedelta(seconds=2))
+BLOCKED = Precedent("esc_before", "true_positive", datetime(2026, 1, 1, tzinfo=UTC))
 SENIOR = Route(Chooser.PERSON, "reviewer", user="senior")
 
 
@@ -167,6 +168,10 @@ async def undone_and_then_released(bench: Bench, held: str) -> None:
     await bench.happened(held, "resolved")
 
 
+async def blocked_as_before(bench: Bench, held: str) -> None:
+    await bench.happened(held, "resolved")
+
+
 async def cancelled(bench: Bench, held: str) -> None:
     await bench.do(held, Claim(ANA))
     await bench.client.get_workflow_handle(held).cancel()
@@ -185,6 +190,7 @@ SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = 
     "warned-and-back-in-the-queue": (opening(sla=BRIEFLY_HELD), warned_and_back_in_the_queue),
     "decided-by-three": (opening(sla=HOURS, route=SLACK, decisions=BY_THREE), decided_by_three),
     "undone-and-then-released": (opening(sla=HOURS, decisions=UNDOABLE), undone_and_then_released),
+    "blocked-as-before": (opening(sla=HOURS, precedent=BLOCKED), blocked_as_before),
     "cancelled": (opening(sla=HOURS), cancelled),
 }
 

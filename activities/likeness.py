@@ -1,0 +1,80 @@
+"""Whether the same request of the same consumer waits for a decision, or was blocked not long ago.
+
+Asked only where the settings want it: a first request is otherwise never merged with another, however alike they look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from escalations.case import Precedent
+from escalations.decision_settings import DecisionSettings
+from escalations.decisions import Resolution
+from store.contents import ANSWER, FINDING, TOKENS, Contents
+from store.holds import find_leader, last_decision
+from vault.envelopes import VaultError
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """`held` is what the leader holds: the follower holds the very same, so that one decision is about one answer."""
+
+    precedent: Precedent | None = None
+    leader: str | None = None
+    held: dict[str, bytes] | None = None
+
+    @property
+    def original(self) -> str | None:
+        return self.precedent.escalation_id if self.precedent else self.leader
+
+
+class Turns:
+    """Identical requests one after the other, so that the second finds the first. Two gateways in one instant may still
+    open two leaders."""
+
+    def __init__(self) -> None:
+        self._locks: weakref.WeakValueDictionary[tuple[str, str], asyncio.Lock] = weakref.WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, consumer: str, request_digest: str, wanted: DecisionSettings) -> AsyncIterator[None]:
+        if not request_digest or not wanted.follow_leader:
+            yield
+            return
+        lock = self._locks.get((consumer, request_digest))
+        if lock is None:
+            lock = self._locks[consumer, request_digest] = asyncio.Lock()
+        async with lock:
+            yield
+
+
+async def likeness(
+    connection: AsyncConnection,
+    contents: Contents,
+    tenant: str,
+    consumer: str,
+    request_digest: str,
+    wanted: DecisionSettings,
+    now: datetime,
+) -> Likeness:
+    if wanted.sticky_rejection is not None:
+        last = await last_decision(connection, tenant, consumer, request_digest)
+        if last is not None:
+            case, outcome, category, decided_at = last
+            if outcome == Resolution.BLOCK and decided_at > now - wanted.sticky_rejection:
+                return Likeness(Precedent(case, category or "other", decided_at))
+    if wanted.follow_leader:
+        leader = await find_leader(connection, tenant, consumer, request_digest, now)
+        if leader is not None:
+            try:
+                held = await contents.read(connection, tenant, leader, ANSWER, FINDING, TOKENS)
+            except VaultError:
+                return Likeness()
+            return Likeness(None, leader, held)
+    return Likeness()

@@ -9,22 +9,11 @@ import orjson
 from fastapi import APIRouter
 
 from api.authentication import Caller, Key, Using, scope_of
+from api.decision_schemas import ApproveBody, ObjectBody, ResolveBody, UndoBody
 from api.desk import AtDesk, Desk, Keep, Order
 from api.presentation import present
 from api.records import note_read
-from api.schemas import (
-    ApproveBody,
-    AssignBody,
-    CommentBody,
-    EscalateBody,
-    Escalation,
-    ExtendBody,
-    ObjectBody,
-    ResolveBody,
-    SeverityBody,
-    UndoBody,
-    WaitBody,
-)
+from api.schemas import AssignBody, CommentBody, EscalateBody, Escalation, ExtendBody, SeverityBody, WaitBody
 from api.services import Services
 from escalations.commands import (
     REVIEWERS,

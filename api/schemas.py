@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from escalations.commands import Role
-from escalations.decisions import FollowUpKind, Resolution, parse_resolution
 from escalations.durations import parse_duration
-from escalations.errors import EscalationError
 from escalations.severity import Severity
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9._@-]{0,199}$"
@@ -23,96 +21,6 @@ class Body(BaseModel):
     """Base of what clients send: unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, str_strip_whitespace=True)
-
-
-class RedactionBody(Body):
-    """One stretch of the held answer: a JSON Pointer and code points, as `/choices/0/message/content` 13 to 24.
-
-    Without a `path` it is the answer's first text (`context.texts` has them all).
-    """
-
-    path: Annotated[str, Field(max_length=500)] | None = None
-    start: Annotated[int, Field(ge=0)]
-    end: Annotated[int, Field(gt=0)]
-    label: Annotated[str, Field(max_length=40)] = "REDACTED"
-
-
-class FollowUpBody(Body):
-    kind: FollowUpKind
-    text: Annotated[str, Field(max_length=2000)] = ""
-    link: Annotated[str, Field(max_length=2000)] = ""
-
-
-class ResolveBody(Body):
-    """`resolution`: allow (approved), block (blocked, rejected) or redact_and_allow. `reason` is another word for note.
-
-    Without `redactions`, redact_and_allow strips what the pii-detector finds in the held answer; 422 when it finds
-    nothing. `content_digest` and `claim_epoch`, when given, must be those of the case as it was shown.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"resolution": "approved", "category": "false_positive", "note": "Advisory training content."},
-                {
-                    "resolution": "redact_and_allow",
-                    "category": "true_positive",
-                    "note": "Patient name redacted before release.",
-                    "redactions": [{"path": "/choices/0/message/content", "start": 8, "end": 18, "label": "PERSON"}],
-                },
-            ]
-        }
-    )
-
-    resolution: Resolution
-    category: Annotated[str, Field(max_length=100, description="without one: other")] | None = None
-    note: Text | None = None
-    redactions: Annotated[list[RedactionBody], Field(max_length=1000)] | None = None
-    follow_ups: Annotated[list[FollowUpBody], Field(max_length=20)] = Field(default_factory=list)
-    content_digest: str | None = None
-    claim_epoch: int | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _aliases(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        data = dict(data)
-        for alias, name in (("outcome", "resolution"), ("action", "resolution"), ("reason", "note")):
-            if alias in data and name not in data:
-                data[name] = data.pop(alias)
-        return data
-
-    @field_validator("resolution", mode="before")
-    @classmethod
-    def _words(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return parse_resolution(value)
-        except EscalationError as refusal:
-            raise ValueError(refusal.message) from None
-
-
-class ApproveBody(Body):
-    """`proposal`, when given, must be the number of the proposal that stands, `content_digest` that of the case."""
-
-    proposal: int | None = None
-    content_digest: str | None = None
-    note: Text | None = None
-
-
-class ObjectBody(Body):
-    """`reason` is another word for note: why the proposed decision should not stand."""
-
-    note: Annotated[
-        str, Field(min_length=1, max_length=10_000, validation_alias=AliasChoices("note", "reason"), examples=["Wrong"])
-    ]
-    proposal: int | None = None
-
-
-class UndoBody(Body):
-    note: Text | None = None
 
 
 class EscalateBody(Body):

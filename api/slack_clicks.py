@@ -26,10 +26,10 @@ from activities.channels.slack_web import SlackError, base_url, call, slack_clie
 from activities.channels.words import page
 from activities.excerpts import Shown, as_much_as, show
 from api import decisions
+from api.decision_schemas import ResolveBody
 from api.desk import Desk
 from api.problems import Problem
 from api.records import note_act, note_read
-from api.schemas import ResolveBody
 from api.services import Services
 from api.slack_modal import CALLBACK, CATEGORY, NOTE, OUTCOME, Answered, Opened, answered, modal
 from api.slack_people import SlackPeople, SlackPerson

@@ -15,6 +15,7 @@ from typing import Any
 from gateway.errors import GatewayError, invalid
 from gateway.providers import Provider, Sent, Untranslatable, provider_named
 from gateway.surfaces import SURFACES, Surface
+from gateway.translating import translated
 from gateway.upstream import Endpoint, Upstream, told_headers
 from policies.config import PolicyConfig
 from policies.targets import Target
@@ -69,23 +70,39 @@ class Targets:
     async def stream(
         self, surface: Surface, candidates: Sequence[Target], model: str, request: dict[str, Any]
     ) -> tuple[bytes, AsyncGenerator[bytes, None], Target] | None:
-        """(first piece, the others, who gave them) of a stream; None where a target does not speak the surface.
+        """(first piece, the others, who gave them) of a stream; None where a target cannot stream this surface.
 
         Raises GatewayError, the last target's; after the first piece there is no other target to turn to.
         """
         for number, target in enumerate(candidates, 1):
-            provider = provider_named(target.provider)
-            if not provider.speaks(surface.name):
+            pieces = self._pieces(surface, target, {**request, "model": target.upstream_name(model)})
+            if pieces is None:
                 return None
-            endpoint = self._endpoints[target.id]
-            sent = _send(provider, surface, surface, endpoint, {**request, "model": target.upstream_name(model)})
-            pieces = self._upstream.stream(endpoint, sent, provider.failure)
             try:
                 return await anext(pieces, b""), pieces, target
             except GatewayError as fault:
                 if number == len(candidates) or not _gives_way(fault):
                     raise
         return None
+
+    def _pieces(self, surface: Surface, target: Target, asked: dict[str, Any]) -> AsyncGenerator[bytes, None] | None:
+        provider, endpoint = provider_named(target.provider), self._endpoints[target.id]
+        if provider.speaks(surface.name):
+            sent = _send(provider, surface, surface, endpoint, asked)
+            return self._upstream.stream(endpoint, sent, provider.failure)
+        if surface is not _CHAT:
+            return None
+        try:
+            streaming = provider.streaming(surface.plain_request(asked), endpoint.secret)
+        except Untranslatable as fault:
+            raise invalid(str(fault), fault.param, code="unsupported_by_provider") from None
+        if streaming is None:
+            return None
+        sent, translation = streaming
+        include_usage = surface.options(asked)[1]
+        return translated(
+            self._upstream.stream(endpoint, sent, provider.failure), translation, include_usage=include_usage
+        )
 
     async def _ask(self, surface: Surface, target: Target, model: str, request: dict[str, Any]) -> Answered:
         provider, endpoint = provider_named(target.provider), self._endpoints[target.id]

@@ -12,11 +12,11 @@ from typing import Any
 
 import orjson
 
+from gateway.server_sent_events import events
 from policies.chain import Chain, Finding
 
 WINDOW = 160
 """Characters that stay back: longer than any card number, address or identifier that is looked for."""
-LARGEST_EVENT = 1024 * 1024
 _AS_IT_IS = ("role",)
 
 _Place = tuple[Any, str]
@@ -81,8 +81,8 @@ async def windowed(
     """
     texts = _Texts(canary)
     last: dict[str, Any] = {}
-    async with aclosing(_events(pieces)) as events:
-        async for event in events:
+    async with aclosing(events(pieces)) as coming:
+        async for event in coming:
             if event == b"[DONE]":
                 for chunk in _rest(texts, last, chain):
                     yield chunk
@@ -168,18 +168,3 @@ def _rest(texts: _Texts, last: dict[str, Any], chain: Chain) -> list[bytes]:
             _put(delta, name, text.take(chain, all_of_it=True))
             left.append({**base, "choices": [{"index": index, "delta": delta, "finish_reason": None}]})
     return [b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in left]
-
-
-async def _events(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The data of each server-sent event."""
-    buffer = b""
-    async with aclosing(pieces) as coming:
-        async for piece in coming:
-            buffer += piece.replace(b"\r\n", b"\n")
-            if len(buffer) > LARGEST_EVENT:
-                return
-            while (end := buffer.find(b"\n\n")) >= 0:
-                block, buffer = buffer[:end], buffer[end + 2 :]
-                lines = [line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:")]
-                if lines:
-                    yield b"\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.providers.anthropic import Anthropic
 from gateway.providers.gemini import Gemini
 from gateway.providers.openai import OpenAICompatible
-from gateway.providers.provider import Failure, Provider, Sent, Untranslatable
+from gateway.providers.provider import Failure, Provider, Sent, Translation, Untranslatable
 
 _GEMINI = Gemini("gemini")
 _KNOWN: dict[str, Provider] = {
@@ -24,4 +24,4 @@ def provider_named(name: str | None) -> Provider:
     return _KNOWN.get(named) or OpenAICompatible(named)
 
 
-__all__ = ["Failure", "Provider", "Sent", "Untranslatable", "provider_named"]
+__all__ = ["Failure", "Provider", "Sent", "Translation", "Untranslatable", "provider_named"]

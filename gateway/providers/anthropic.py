@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gateway.providers import chat
+from gateway.providers.anthropic_answer import completion_of
+from gateway.providers.anthropic_stream import AnthropicStream
 from gateway.providers.chat import Media, Tool, ToolChoice, Turn
-from gateway.providers.completion import choice, completion, count_in, object_in, objects_in, text_in, tool_call, usage
+from gateway.providers.completion import objects_in
 from gateway.providers.errors import error_object, text
 from gateway.providers.provider import Failure, Sent, Untranslatable
 
@@ -15,15 +18,6 @@ DEFAULT_MAX_TOKENS = 4096
 """The API wants a number where chat completions do without."""
 
 _NOT_CARRIED = {**chat.NOT_CARRIED, "frequency_penalty": "leave it out", "presence_penalty": "leave it out"}
-_FINISH = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
 _CHOICES = {"auto": "auto", "required": "any", "none": "none", "named": "tool"}
 _ERRORS: dict[str, tuple[str, str | None]] = {
     "invalid_request_error": ("invalid_request_error", None),
@@ -51,7 +45,11 @@ class Anthropic:
         blocks = objects_in(document, "content")
         if surface == "messages":
             return document
-        return _to_completion(document, blocks, asked)
+        return completion_of(document, blocks, asked)
+
+    def streaming(self, body: dict[str, Any], secret: str | None) -> tuple[Sent, AnthropicStream]:
+        sent = self.request("chat", body, secret)
+        return replace(sent, body={**sent.body, "stream": True}), AnthropicStream(body)
 
     def failure(self, body: bytes) -> Failure:
         told = error_object(body)
@@ -157,42 +155,3 @@ def _output_config(body: dict[str, Any]) -> dict[str, Any] | None:
     if kind == "json_object":
         raise Untranslatable("Anthropic writes JSON by a schema only; use json_schema", "response_format")
     return {"format": {"type": "json_schema", "schema": schema}} if schema is not None else None
-
-
-def _to_completion(document: dict[str, Any], blocks: list[dict[str, Any]], asked: dict[str, Any]) -> dict[str, Any]:
-    """Blocks of other types than these come of tools that a chat completion cannot ask for."""
-    texts, thoughts, calls = [], [], []
-    for block in blocks:
-        kind = block.get("type")
-        if kind == "text":
-            texts.append(text_in(block, "text"))
-        elif kind == "thinking" and block.get("thinking"):
-            thoughts.append(text_in(block, "thinking"))
-        elif kind == "tool_use":
-            calls.append(tool_call(text_in(block, "id"), text_in(block, "name"), object_in(block, "input")))
-    reason, model = document.get("stop_reason"), document.get("model")
-    finish = _FINISH.get(reason, "stop") if isinstance(reason, str) else "stop"
-    explanation = object_in(document, "stop_details").get("explanation") if reason == "refusal" else None
-    refusal = explanation if isinstance(explanation, str) else None
-    return completion(
-        text_in(document, "id"),
-        model if isinstance(model, str) else str(asked.get("model")),
-        [choice(texts, thoughts, calls, finish, refusal)],
-        _usage(document),
-    )
-
-
-def _usage(document: dict[str, Any]) -> dict[str, Any] | None:
-    """The API counts what came from the cache, and what went into it, beside the other input."""
-    told = object_in(document, "usage")
-    if not told:
-        return None
-    cached, written = count_in(told, "cache_read_input_tokens"), count_in(told, "cache_creation_input_tokens")
-    details = object_in(told, "output_tokens_details")
-    return usage(
-        prompt=count_in(told, "input_tokens") + cached + written,
-        cached=cached,
-        completed=count_in(told, "output_tokens"),
-        thought=count_in(details, "thinking_tokens") if details else None,
-        written=written,
-    )

@@ -67,6 +67,41 @@ def usage(prompt: int, cached: int, completed: int, thought: int | None, written
     return told
 
 
+class Chunks:
+    """The chunks of one streamed completion: `identifier` and `model` as the provider tells them, `usage` at the end.
+
+    `finished`: the provider has said that this is all.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.identifier = ""
+        self.model = model
+        self.usage: dict[str, Any] | None = None
+        self.finished = False
+        self._created = int(time.time())
+
+    def chunk(self, delta: dict[str, Any], index: int = 0, finish_reason: str | None = None) -> dict[str, Any]:
+        """What one choice has more than before."""
+        return {**self._base(), "choices": [{"index": index, "delta": delta, "finish_reason": finish_reason}]}
+
+    def usage_chunk(self) -> dict[str, Any]:
+        """The last one, for clients that asked for it."""
+        return {**self._base(), "choices": [], "usage": self.usage}
+
+    def _base(self) -> dict[str, Any]:
+        return {
+            "id": self.identifier,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self.model,
+        }
+
+
+def call_delta(arguments: str, name: str | None = None) -> dict[str, Any]:
+    """More of a call's arguments, at first with the name of what is called."""
+    return {"function": {"arguments": arguments} if name is None else {"name": name, "arguments": arguments}}
+
+
 def object_in(holder: dict[str, Any], name: str) -> dict[str, Any]:
     """The object of that name; an empty one where there is none. Raises ValueError for anything else."""
     value = holder.get(name)

@@ -6,26 +6,20 @@ the member that Google's own chat completions use for it.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from gateway.providers import chat
 from gateway.providers.chat import Media, ToolCall, ToolChoice, Turn
-from gateway.providers.completion import choice, completion, count_in, object_in, objects_in, text_in, tool_call, usage
+from gateway.providers.completion import choice, completion, object_in, objects_in, text_in
 from gateway.providers.errors import error_object, text
+from gateway.providers.gemini_answer import choice_of, usage_of
+from gateway.providers.gemini_stream import GeminiStream
 from gateway.providers.provider import Failure, Sent, Untranslatable
 
-_FILTERED = frozenset(
-    {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "MODEL_ARMOR"}
-    | {"IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"}
-)
-_BROKEN = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE", "named": "ANY"}
 _ERRORS: dict[str, tuple[str, str | None]] = {
     "INVALID_ARGUMENT": ("invalid_request_error", None),
@@ -64,14 +58,19 @@ class Gemini:
         candidates = objects_in(document, "candidates")
         identifier = document.get("responseId")
         identifier = identifier if isinstance(identifier, str) and identifier else f"chatcmpl-{uuid.uuid4().hex}"
-        choices = [_choice(candidate, document, number) for number, candidate in enumerate(candidates)]
+        choices = [choice_of(candidate, document, number) for number, candidate in enumerate(candidates)]
         if not choices:
             # without an answer there has to be the reason for which the request was blocked
             text_in(object_in(document, "promptFeedback"), "blockReason")
             choices = [choice([], [], [], "content_filter")]
         model = document.get("modelVersion")
         model = model if isinstance(model, str) else str(asked.get("model"))
-        return completion(identifier, model, choices, _usage(document))
+        return completion(identifier, model, choices, usage_of(document))
+
+    def streaming(self, body: dict[str, Any], secret: str | None) -> tuple[Sent, GeminiStream]:
+        sent = self.request("chat", body, secret)
+        path = sent.path.removesuffix(":generateContent") + ":streamGenerateContent?alt=sse"
+        return replace(sent, path=path), GeminiStream(body)
 
     def failure(self, body: bytes) -> Failure:
         told = error_object(body)
@@ -184,65 +183,3 @@ def _tools(body: dict[str, Any]) -> dict[str, Any]:
     if chosen.mode == "named":
         calling["allowedFunctionNames"] = [chosen.name]
     return {"tools": [{"functionDeclarations": declared}], "toolConfig": {"functionCallingConfig": calling}}
-
-
-def _choice(candidate: dict[str, Any], document: dict[str, Any], number: int) -> dict[str, Any]:
-    """Parts of other kinds than these come of tools and modalities that a chat completion cannot ask for."""
-    texts: list[str] = []
-    thoughts: list[str] = []
-    calls: list[dict[str, Any]] = []
-    for part in objects_in(object_in(candidate, "content"), "parts"):
-        if part.get("functionCall") is not None:
-            calls.append(_call(part, document, f"{number}.{len(calls)}"))
-        elif part.get("text"):
-            (thoughts if part.get("thought") is True else texts).append(text_in(part, "text"))
-    return choice(texts, thoughts, calls, _finish(candidate.get("finishReason"), texts, calls))
-
-
-def _call(part: dict[str, Any], document: dict[str, Any], place: str) -> dict[str, Any]:
-    told = object_in(part, "functionCall")
-    identifier = told.get("id")
-    if not isinstance(identifier, str) or not identifier:
-        identifier = _invented(document, place)
-    call = tool_call(identifier, text_in(told, "name"), object_in(told, "args"))
-    if part.get("thoughtSignature"):
-        call["extra_content"] = {"google": {"thought_signature": text_in(part, "thoughtSignature")}}
-    return call
-
-
-def _invented(document: dict[str, Any], place: str) -> str:
-    """The same for the same call of the same answer, another for any other."""
-    try:
-        told = orjson.dumps([document.get("responseId"), document.get("candidates"), place])
-    except TypeError:
-        raise ValueError("the answer is nested too deep") from None
-    return f"call_{hashlib.sha256(told).hexdigest()[:24]}"
-
-
-def _finish(reason: Any, texts: list[str], calls: list[dict[str, Any]]) -> str:
-    """Raises ValueError for a call that the model got wrong: it is no answer, and asking again may bring one."""
-    if not isinstance(reason, str | None):
-        raise ValueError("finishReason is not a text")
-    if reason in _BROKEN:
-        raise ValueError("the model made a call that cannot be read")
-    if reason in _FILTERED:
-        return "content_filter"
-    if reason == "MAX_TOKENS":
-        return "length"
-    if calls:
-        return "tool_calls"
-    return "stop" if texts or reason == "STOP" else "content_filter"
-
-
-def _usage(document: dict[str, Any]) -> dict[str, Any] | None:
-    """The API counts thoughts, and what tools gave back, beside the rest."""
-    told = object_in(document, "usageMetadata")
-    if not told:
-        return None
-    thought = count_in(told, "thoughtsTokenCount")
-    return usage(
-        prompt=count_in(told, "promptTokenCount") + count_in(told, "toolUsePromptTokenCount"),
-        cached=count_in(told, "cachedContentTokenCount"),
-        completed=count_in(told, "candidatesTokenCount") + thought,
-        thought=thought if "thoughtsTokenCount" in told else None,
-    )

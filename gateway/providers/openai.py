@@ -54,6 +54,9 @@ class OpenAICompatible:
             raise ValueError("a choice without a message")
         return document
 
+    def streaming(self, body: dict[str, Any], secret: str | None) -> None:  # noqa: ARG002
+        return None
+
     def failure(self, body: bytes) -> Failure:
         """The envelope of OpenAI, or one of those that its imitations use instead."""
         told = error_object(body)

@@ -7,6 +7,7 @@ chat completion. What an answer would differ by and cannot be carried over is re
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,6 +32,18 @@ class Untranslatable(ValueError):
         self.param = param
 
 
+class Translation(Protocol):
+    """One stream on its way to the chunks of a chat completion."""
+
+    finished: bool
+
+    def read(self, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The chunks that follow from an event. Raises ValueError for what is no part of such a stream."""
+
+    def usage_chunk(self) -> dict[str, Any]:
+        """What it cost, when it is finished."""
+
+
 class Provider(Protocol):
     @property
     def name(self) -> str:
@@ -44,6 +57,10 @@ class Provider(Protocol):
 
     def answer(self, surface: str, document: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         """The provider's JSON as a document of that surface. Raises ValueError when it is no such answer."""
+
+    def streaming(self, body: dict[str, Any], secret: str | None) -> tuple[Sent, Translation] | None:
+        """A chat request for a stream, and what translates it; None where chat passes untouched. Raises
+        Untranslatable."""
 
     def failure(self, body: bytes) -> Failure:
         """What the body of an error says. Never raises."""

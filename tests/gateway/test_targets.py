@@ -104,12 +104,35 @@ def test_what_cannot_be_reached_or_fails_gives_way_to_the_next_target(
     assert (failing.asked(marker), model.asked(marker)) == (1, 1)
 
 
-def test_a_stream_that_passes_through_gives_way_before_its_first_piece(
-    many: Stack, model: FakeModel, failing: FakeModel
-) -> None:
+@pytest.fixture(scope="module")
+def bare_key(many: Stack) -> str:
+    """Of a consumer whose chain only records."""
     admin = many.api("admin")
     admin.post("/v1/consumers", json={"consumer_id": "bare", "consumer_group": "bare"})
-    key = admin.post("/v1/tokens", json={"consumer_id": "bare"}).json()["token"]
+    return str(admin.post("/v1/tokens", json={"consumer_id": "bare"}).json()["token"])
+
+
+@pytest.mark.parametrize("name", ["claude-x", "gemini-x"])
+def test_a_stream_of_another_provider_comes_as_it_is_made(many: Stack, bare_key: str, name: str) -> None:
+    client = openai.OpenAI(base_url=many.info["gateway_url"] + "/v1", api_key=bare_key)
+    asked: Any = [{"role": "user", "content": "What is the capital of France?"}]
+    options: Any = {"include_usage": True}
+    with (
+        client,
+        client.chat.completions.create(model=name, messages=asked, stream=True, stream_options=options) as stream,
+    ):
+        chunks = list(stream)
+    pieces = [choice.delta.content for chunk in chunks for choice in chunk.choices if choice.delta.content]
+    assert pieces == ["Par", "is."]
+    assert [choice.finish_reason for chunk in chunks for choice in chunk.choices][-1] == "stop"
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.total_tokens == 12
+
+
+def test_a_stream_that_passes_through_gives_way_before_its_first_piece(
+    many: Stack, model: FakeModel, failing: FakeModel, bare_key: str
+) -> None:
+    admin, key = many.api("admin"), bare_key
     marker = f"stream-{next(_numbers)}"
     body = {"model": "shared-x", "stream": True, "messages": [{"role": "user", "content": marker}]}
     url, headers = many.info["gateway_url"] + "/v1/chat/completions", {"authorization": f"Bearer {key}"}

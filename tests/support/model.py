@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.streams import gemini_events, message_events, written
+
 
 class FakeModel:
     fails = False
@@ -66,8 +68,8 @@ class FakeModel:
                     )
                 elif "[garbage]" in asked:
                     self._send(200, b"<html>")
-                elif request.get("stream"):
-                    self._stream(request, asked)
+                elif request.get("stream") or ":streamGenerateContent" in self.path:
+                    self._send(200, stream(self.path, request, asked), "text/event-stream")
                 else:
                     shape = next((make for path, make in _SHAPES.items() if self.path.endswith(path)), completion)
                     self._send(200, json.dumps(shape(request, asked)).encode())
@@ -80,22 +82,25 @@ class FakeModel:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def _stream(self, request: dict[str, Any], asked: str) -> None:
-                whole = completion(request, asked)
-                words = whole["choices"][0]["message"]["content"].split(" ")
-                base = {"id": whole["id"], "object": "chat.completion.chunk", "created": 1, "model": whole["model"]}
-                deltas: list[dict[str, Any]] = [{"role": "assistant"}, *({"content": f"{word} "} for word in words)]
-                chunks = [
-                    {**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
-                ]
-                chunks.append({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-                body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
-                self._send(200, body.encode(), "text/event-stream")
-
             def log_message(self, *_: Any) -> None:
                 return
 
         return Handler
+
+
+def stream(path: str, request: dict[str, Any], asked: str) -> bytes:
+    """The same answer in pieces, in whichever protocol was asked."""
+    if path.endswith("/messages"):
+        return written(message_events(message(request, asked)))
+    if ":streamGenerateContent" in path:
+        return written(gemini_events(gemini(request, asked)))
+    whole = completion(request, asked)
+    words = whole["choices"][0]["message"]["content"].split(" ")
+    base = {"id": whole["id"], "object": "chat.completion.chunk", "created": 1, "model": whole["model"]}
+    deltas: list[dict[str, Any]] = [{"role": "assistant"}, *({"content": f"{word} "} for word in words)]
+    chunks = [{**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    return ("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n").encode()
 
 
 def completion(request: dict[str, Any], asked: str) -> dict[str, Any]:

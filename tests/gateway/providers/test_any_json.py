@@ -22,7 +22,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 
-_ANSWERS: list[dict[str, Any]] = [
+ANSWERS: list[dict[str, Any]] = [
     {"id": "c", "choices": [{"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}]},
     {
         "id": "msg_1",
@@ -119,7 +119,7 @@ def spoiled(draw: st.DrawFn, *sound: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-@given(document=spoiled(*_ANSWERS) | st.dictionaries(_TEXT, JSON, max_size=4))
+@given(document=spoiled(*ANSWERS) | st.dictionaries(_TEXT, JSON, max_size=4))
 def test_any_answer_becomes_choices_or_a_value_error(provider: Provider, document: dict[str, Any]) -> None:
     try:
         found = provider.answer("chat", document, {"model": "m"})

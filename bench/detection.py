@@ -177,7 +177,7 @@ def injection(data: Path, split: str) -> list[str]:
     negatives = [prompt_injection.screen("", text).score for text in general]
     sets = [
         (name, kind, [prompt_injection.screen("", text).score for text in texts])
-        for name, kind, texts in _injection_sets(data, split)
+        for name, kind, texts in injection_sets(data, split)
     ]
     sets.append(("general requests", "harmless", negatives))
     rows = [
@@ -219,7 +219,7 @@ def _floors(scores: dict[str, list[float]]) -> list[str]:
     ]
 
 
-def _injection_sets(data: Path, split: str) -> list[tuple[str, str, list[str]]]:
+def injection_sets(data: Path, split: str) -> list[tuple[str, str, list[str]]]:
     guard, bipia = data / "PIGuard", data / "BIPIA"
     wanted: list[tuple[str, str, str, Callable[[], list[str]]]] = [
         ("dev", "GPTFuzz", "attacks", lambda: [row["text"] for row in _csv(data / "gptfuzz/GPTFuzzer.csv")]),

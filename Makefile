@@ -22,7 +22,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	  test -n "$$python" || { echo "error: Python 3.11 or newer is needed, and there is none on PATH" >&2; exit 1; }; \
 	  echo "setting up $(VENV) with $$python -m venv and pip"; \
 	  $$python -m venv $(VENV); \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	fi
 	@touch $@

@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.detection_data import Pair, Source, fingerprint, load
 from bench.detection_scoring import above, precision, share, table, threshold_at
 from policies.config import PiiDetector
-from policies.detectors import Span, human_oversight, pii, prompt_injection
+from policies.detectors import Span, human_oversight, pii, prompt_injection, semantic
 from policies.detectors.entities import ENTITIES
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -55,17 +55,60 @@ def oversight(data: Path, split: str) -> list[str]:
     """Human oversight, each category against general traffic and against information of its own field."""
     sources, missing = load(data, OWN, split)
     general = [pair for source, pairs in sources if source.kind == "general" for pair in pairs]
+    return [
+        f"### Human oversight, split `{split}`",
+        *_oversight_tables(sources, general, _by_words),
+        _used(general),
+        f"### Human oversight with the semantic layer, split `{split}`",
+        *_oversight_tables(sources, general, _by_meaning),
+        "Sources, with a fingerprint of the texts:",
+        _files(sources),
+        f"Not there: {', '.join(missing)}." if missing else "All sources were there.",
+    ]
+
+
+Judging = Callable[[str, str, str], float]
+"""Request, answer, category: the score."""
+
+
+def _by_words(request: str, answer: str, category: str) -> float:
+    return human_oversight.judge(request, answer, (category,))[0].score
+
+
+def _by_meaning(request: str, answer: str, category: str) -> float:
+    score = human_oversight.judge(request, answer, (category,))[0]
+    return semantic.fitted().look(score, request, answer).score if semantic.is_doubtful(score) else score.score
+
+
+def _used(general: list[Pair]) -> str:
+    """On how much of general traffic the encoder runs, and how long."""
+    used = [
+        pair for pair in general if any(map(semantic.is_doubtful, human_oversight.judge(*pair, _CATEGORIES)))
+    ]  # fmt: skip
+    semantic.fitted()
+    begun = time.process_time()
+    for pair in used:
+        for score in filter(semantic.is_doubtful, human_oversight.judge(*pair, _CATEGORIES)):
+            semantic.fitted().look(score, *pair)
+    took = (time.process_time() - begun) * 1000 / max(1, len(used))
+    return (
+        f"The semantic layer runs on {share(len(used), len(general))} of general traffic, all five categories together,"
+        f" and takes {took:.0f} ms of CPU for one request with its answer where it does; elsewhere nothing."
+    )
+
+
+def _oversight_tables(sources: list[tuple[Source, list[Pair]]], general: list[Pair], judging: Judging) -> list[str]:
     rows: list[list[object]] = []
     near: list[list[object]] = []
     for category in _CATEGORIES:
-        negatives = _scores(general, category)
+        negatives = _scores(general, category, judging)
         one, five = threshold_at(negatives, 0.01), threshold_at(negatives, 0.05)
         usual = above(negatives, USUAL) / max(1, len(negatives))
         for source, pairs in sources:
             if source.kind == category:
-                rows.append(_recall_row(category, source, pairs, (one, five), usual))
+                rows.append(_recall_row(category, source, pairs, (one, five), usual, judging))
             elif source.kind in (f"near:{category}", "mixed"):
-                scores = _scores(pairs, category)
+                scores = _scores(pairs, category, judging)
                 shares = [share(above(scores, limit), len(scores)) for limit in (USUAL, one, five)]
                 near.append([category, source.name, len(scores), *shares])
         rows.append(
@@ -92,29 +135,29 @@ def oversight(data: Path, split: str) -> list[str]:
         "precision at 1 % prevalence",
         "at 10 %",
     ]
-    files = [
-        [source.name, source.kind, len(pairs), source.where, source.licence, f"`{fingerprint(pairs)}`"]
-        for source, pairs in sources
-    ]
     return [
-        f"### Human oversight, split `{split}`",
         "Recall with its 95 % Wilson interval; thresholds are those at which 1 % and 5 % of general traffic are held. "
         "Precision is at the usual threshold of 0.5.",
         table(head, rows),
         "Information of the same field that concerns nobody in particular, and general requests that name one of the fields "
         "(some of those should be held): the share that is held:",
         table(["category", "source", "n", "at 0.5", "at the 1 % threshold", "at the 5 % threshold"], near),
-        "Sources, with a fingerprint of the texts:",
-        table(["source", "kind", "n", "where", "licence", "fingerprint"], files),
-        f"Not there: {', '.join(missing)}." if missing else "All sources were there.",
     ]  # fmt: skip
 
 
+def _files(sources: list[tuple[Source, list[Pair]]]) -> str:
+    files = [
+        [source.name, source.kind, len(pairs), source.where, source.licence, f"`{fingerprint(pairs)}`"]
+        for source, pairs in sources
+    ]
+    return table(["source", "kind", "n", "where", "licence", "fingerprint"], files)
+
+
 def _recall_row(
-    category: str, source: Source, pairs: list[Pair], limits: tuple[float, float], usual: float
+    category: str, source: Source, pairs: list[Pair], limits: tuple[float, float], usual: float, judging: Judging
 ) -> list[object]:
-    scores = _scores(pairs, category)
-    alone = _scores([("", answer) for _, answer in pairs if answer], category)
+    scores = _scores(pairs, category, judging)
+    alone = _scores([("", answer) for _, answer in pairs if answer], category, judging)
     recall = above(scores, USUAL) / len(scores)
     return [
         category, source.name, len(scores),
@@ -124,8 +167,8 @@ def _recall_row(
     ]  # fmt: skip
 
 
-def _scores(pairs: Iterable[Pair], category: str) -> list[float]:
-    return [human_oversight.judge(request, answer, (category,))[0].score for request, answer in pairs]
+def _scores(pairs: Iterable[Pair], category: str, judging: Judging) -> list[float]:
+    return [judging(request, answer, category) for request, answer in pairs]
 
 
 def personal_data(data: Path, split: str) -> list[str]:

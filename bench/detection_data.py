@@ -203,11 +203,22 @@ SOURCES: tuple[Source, ...] = (
     Source("Rankings of applicants by GPT-4.1 mini", "dev", "hiring_actions", "github.com/RgL13/496-Project", "none stated", _hiring("results_gpt41mini.csv")),
 )  # fmt: skip
 
+FURTHER: tuple[Source, ...] = (
+    Source("LearnedHands: eight further topics", "dev", "legal_opinions", "github.com/HazyResearch/legalbench", "CC BY-NC-SA 4.0", _hands("benefits", "business", "divorce", "domestic_violence", "education", "estates", "health", "immigration")),
+    Source("MedQuAD: SeniorHealth", "dev", "near:medical_decisions", _QUAD, "CC BY 4.0", _medquad("7_SeniorHealth_QA", 300)),
+    Source("MedQuAD: CDC", "dev", "near:medical_decisions", _QUAD, "CC BY 4.0", _medquad("9_CDC_QA", 270)),
+    Source("MedQuAD: MedlinePlus topics", "dev", "near:medical_decisions", _QUAD, "CC BY 4.0", _medquad("4_MPlus_Health_Topics_QA", 300)),
+    Source("MedQuAD: GARD", "dev", "near:medical_decisions", _QUAD, "CC BY 4.0", _medquad("2_GARD_QA", 200)),
+)  # fmt: skip
+"""What only the semantic layer is fitted on."""
 
-def load(root: Path, own: Path, split: str) -> tuple[list[tuple[Source, list[Pair]]], list[str]]:
+
+def load(
+    root: Path, own: Path, split: str, further: tuple[Source, ...] = ()
+) -> tuple[list[tuple[Source, list[Pair]]], list[str]]:
     """The sources of that split with their pairs, and the names of those that are not there."""
     found, missing = [], []
-    for source in [entry for entry in SOURCES if entry.split == split] + labelled(own, split):
+    for source in [entry for entry in (*SOURCES, *further) if entry.split == split] + labelled(own, split):
         try:
             pairs = list(source.read(root))
         except FileNotFoundError:

@@ -98,12 +98,16 @@ def explain(
 
 def _explained(config: PolicyConfig, request: str | None, text: str | None) -> dict[str, Any]:
     from policies.chain import Chain
+    from policies.detectors.encoder import NotInstalled
     from policies.trying import as_answer, as_request, found_texts, oversight_scores, try_out
 
     asked, said = as_request(request or ""), None if text is None else as_answer(text)
     trial = try_out(Chain(config), asked, said)
     options = config.policy.human_oversight
-    scores = oversight_scores(config, trial.request, said) if said is not None else []
+    try:
+        scores = oversight_scores(config, trial.request, said) if said is not None else []
+    except NotInstalled as fault:
+        raise Failure(f"the semantic layer cannot be run here: {fault}", ERROR, code="not_installed") from None
     return {
         "verdict": trial.verdict.value,
         "cause": trial.cause and f"{trial.cause.policy}.{trial.cause.reason_code}",

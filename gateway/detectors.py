@@ -14,9 +14,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import aiohttp
 import orjson
 
+from gateway.calling import Connections, told
 from policies.applying import Looking
 from policies.chain import Chain, Finding, Screened, Verdict, Who
 from policies.findings import failed
@@ -27,24 +27,6 @@ from policies.requests import last_asked
 
 _logger = logging.getLogger("keeptrusts.gateway")
 MOST_AT_ONCE = 16
-LARGEST_ANSWER = 1024 * 1024
-
-
-class Connections:
-    """What HTTP detectors are called through: one pool for all configurations of a process."""
-
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
-
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(trust_env=False)
-        return self._session
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
 
 
 class Detectors:
@@ -84,7 +66,7 @@ class Detectors:
                 said = await (self._post(options, document) if options.url else self._call(name, document))
                 return finding_of(name, options, stage, texts, said)
         except Exception as fault:
-            _logger.error("detector %s failed on %s: %s", name, stage, _told(fault))
+            _logger.error("detector %s failed on %s: %s", name, stage, told(fault))
             return failed(name, stage, options.on_error, options.detector or "http")
 
     async def _call(self, name: str, document: dict[str, Any]) -> Any:
@@ -132,18 +114,7 @@ class Detectors:
             if secret is None:
                 raise Nonsense("its secret is not there")
             headers["authorization"] = f"Bearer {secret}"
-        body = orjson.dumps(document)
-        async with self._connections.session.post(
-            options.url, data=body, headers=headers, allow_redirects=False
-        ) as answer:
-            if answer.status != 200:
-                raise Nonsense(f"it answered {answer.status}")
-            said = b""
-            async for piece in answer.content.iter_any():
-                said += piece
-                if len(said) > LARGEST_ANSWER:
-                    raise Nonsense("its answer is too large")
-            return orjson.loads(said)
+        return await self._connections.post(options.url, orjson.dumps(document), headers)
 
 
 _STAGES = {"request": ("input",), "answer": ("output",), "both": ("input", "output")}
@@ -155,8 +126,3 @@ def _loaded(name: str, reference: str) -> Callable[[dict[str, Any]], Any] | None
     except ValueError as fault:
         _logger.error("detector %s: %s; a person has to look at what it would have seen", name, fault)
         return None
-
-
-def _told(fault: Exception) -> str:
-    """For the log: never the fault of somebody else's code in full, which may quote what it looked at."""
-    return str(fault) if isinstance(fault, Nonsense) else type(fault).__name__

@@ -48,8 +48,8 @@ class Governor:
 
     async def screen(self, call: Call) -> Screened:
         """The input policies."""
-        look = partial(call.rules.chain.screen_request, call.asked.body, call.who)
-        screened = await self._looked(look, call.asked.size)
+        look = partial(call.rules.chain.screen_request, call.asked.body, call.who, later=True)
+        screened = await call.rules.second_looks.look(await self._looked(look, call.asked.size))
         return await call.rules.detectors.look(screened, "input", call.asked.body, call.who)
 
     async def _looked(self, look: Callable[[], Looked], size: int) -> Looked:
@@ -118,8 +118,8 @@ class Governor:
         """The output policies, and what the application itself demands."""
         if not call.asked.surface.holds:
             return Screened(document, asked.findings, asked.tokens)
-        look = partial(call.rules.chain.screen_answer, asked.document, document, call.who)
-        said = await self._looked(look, call.asked.size + size)
+        look = partial(call.rules.chain.screen_answer, asked.document, document, call.who, later=True)
+        said = await call.rules.second_looks.look(await self._looked(look, call.asked.size + size))
         said = await call.rules.detectors.look(said, "output", asked.document, call.who)
         demanded = (_demanded(call),) if call.asked.review is not None else ()
         return Screened(said.document, (*asked.findings, *said.findings, *demanded), {**asked.tokens, **said.tokens})

@@ -10,7 +10,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.detectors import Connections, Detectors
+from gateway.calling import Connections
+from gateway.detectors import Detectors
+from gateway.second_looks import SecondLooks
 from policies.chain import Chain
 from policies.config import Hold, Limits, PolicyConfig
 from policies.given import UNGIVEN, Given
@@ -24,6 +26,7 @@ class Rules:
     digest: str
     chain: Chain
     detectors: Detectors
+    second_looks: SecondLooks
 
     @property
     def hold(self) -> Hold:
@@ -53,6 +56,7 @@ class RuleBook:
         self._environment = environment
         self._given = given
         self._connections = Connections()
+        self._second_looks = SecondLooks(environment, self._connections)
         self._rules = self._made(config, digest, shadow)
 
     @property
@@ -73,6 +77,7 @@ class RuleBook:
         self._rules = made
 
     async def close(self) -> None:
+        self._second_looks.close()
         await self._connections.close()
 
     def _made(self, config: PolicyConfig, digest: str, shadow: PolicyConfig | None) -> Made:
@@ -84,4 +89,4 @@ class RuleBook:
 
     def _ready(self, config: PolicyConfig, digest: str, shadow: PolicyConfig | None) -> Rules:
         chain = Chain(config, shadow, self._given)
-        return Rules(config, digest, chain, Detectors(chain, self._environment, self._connections))
+        return Rules(config, digest, chain, Detectors(chain, self._environment, self._connections), self._second_looks)

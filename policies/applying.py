@@ -15,7 +15,10 @@ from policies.content_rules import ReadyRule
 from policies.detectors import Span, human_oversight, pii, prompt_injection
 from policies.detectors.described import Described
 from policies.detectors.entities import SECURITY_CODE
-from policies.findings import VERDICTS, Finding, Screened, Verdict
+from policies.detectors.human_oversight import Score
+from policies.detectors.semantic import LEAST_DOUBTED, is_doubtful
+from policies.doubts import Doubt, Pending, detector_of
+from policies.findings import VERDICTS, Finding, Screened, Verdict, thousandths
 from policies.json_texts import ARGUMENTS, find_in_json, is_json, replaced_in_json
 from policies.options import DataLoss, HumanOversight, PiiDetector, PromptInjection, TopicAllow
 from policies.requests import last_asked, request_texts, rewrite
@@ -32,30 +35,6 @@ class Looking:
     def texts(self, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """Every text of the document with its JSON Pointer."""
         return request_texts(document) if self.stage == "input" else texts(document)
-
-
-def injection(screened: Screened, options: PromptInjection, looking: Looking) -> Screened:
-    """Attempts to overrule instructions, in every text of a request."""
-    found = [prompt_injection.screen(path, text) for path, text in looking.texts(screened.document)]
-    sure = [screening for screening in found if screening.score >= options.threshold]
-    if not sure:
-        return screened
-    action = options.response.action
-    surest = max(sure, key=lambda screening: screening.score)
-    return screened.adding(
-        Finding(
-            policy="prompt-injection",
-            stage=looking.stage,
-            verdict=VERDICTS[action],
-            action=action,
-            reason_code="prompt_injection",
-            detector=prompt_injection.VERSION,
-            score=round(surest.score * 1000),
-            severity=Severity.HIGH,
-            spans=tuple(span for screening in sure for span in screening.spans),
-            layers={family: round(weight * 1000) for family, weight in surest.layers.items()},
-        )
-    )
 
 
 def canary(screened: Screened, options: PromptInjection, looking: Looking, key: bytes) -> Screened:
@@ -190,28 +169,57 @@ def topics(screened: Screened, options: TopicAllow, ready: tuple[Described, ...]
 
 def oversight(screened: Screened, options: HumanOversight, own: tuple[Described, ...], looking: Looking) -> Screened:
     """Every choice of the answer is judged; one that must be seen holds the whole completion."""
+    again = options.semantic.enabled or options.judge is not None
+    least = min(LEAST_DOUBTED, options.least_score) if again else options.least_score
+    weighed = weigh(screened.document, options, own, looking, least)
+    if weighed.doubts:
+        return replace(screened, pending=(*screened.pending, weighed))
+    return screened.adding(*weighed.findings())
+
+
+def weigh(
+    document: dict[str, Any], options: HumanOversight, own: tuple[Described, ...], looking: Looking, least: float = 0.0
+) -> Pending:
+    """The scores of every choice of an answer: settled, or in doubt where something is there to look again.
+
+    Those that stay below `least` may be left out.
+    """
     asked = last_asked(looking.request)
-    best: dict[str, human_oversight.Score] = {}
     known = tuple(name for name in options.require_human_for if name not in options.categories)
-    for path, answer in _answers(screened.document):
-        for score in human_oversight.judge(asked, answer, known, path, own, options.least_score):
-            if score.category not in best or score.score > best[score.category].score:
-                best[score.category] = score
-    return screened.adding(*(found for score in best.values() if (found := _judged(score, options)) is not None))
+    again = options.semantic.enabled or options.judge is not None
+    settled: list[Score] = []
+    doubts: list[Doubt] = []
+    for path, answer in _answers(document):
+        for score in human_oversight.judge(asked, answer, known, path, own, least):
+            if again and is_doubtful(score):
+                doubts.append(Doubt(score, asked, answer))
+            else:
+                settled.append(score)
+    return Pending(
+        "human-oversight",
+        looking.stage,
+        options.semantic,
+        options.judge,
+        options.on_judge_error,
+        tuple(settled),
+        tuple(doubts),
+        lambda score: _judged(score, options),
+        {name: (*one.examples, *one.phrases) for name, one in options.categories.items()},
+    )
 
 
-def _judged(score: human_oversight.Score, options: HumanOversight) -> Finding | None:
+def _judged(score: Score, options: HumanOversight) -> Finding | None:
     action = options.action_of(score.category, score.score)
     if action is None:
         return None
-    layers = {name: round(value * 1000) for name, value in score.layers.items()}
+    layers = thousandths(score.layers)
     return Finding(
         policy="human-oversight",
         stage="output",
         verdict=VERDICTS[action],
         action=action,
         reason_code=score.category,
-        detector=human_oversight.VERSION,
+        detector=detector_of(human_oversight.VERSION, score),
         score=round(score.score * 1000),
         severity=options.severity_of(score.category),
         spans=score.spans,

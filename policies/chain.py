@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from policies import applying, canaries, content_rules, rates
+from policies import applying, attempts, canaries, content_rules, rates
 from policies.applying import Looking, Replacing, personal, replaced
 from policies.config import PolicyConfig
 from policies.detectors import Span
+from policies.doubts import settle
 from policies.findings import Finding, Screened, Verdict, failed
 from policies.given import UNGIVEN, Given
 from policies.governed import Governed, Rollout
@@ -122,13 +123,15 @@ class Chain:
             return []
         return [span for path, text in looking.texts(document) for span in personal(path, text, self._pii)]
 
-    def screen_request(self, request: dict[str, Any], who: Who | None = None) -> Screened:
-        """The input policies, before the model is called."""
-        return self._both(request, Looking("input", request, who.consumer if who else None), who)
+    def screen_request(self, request: dict[str, Any], who: Who | None = None, *, later: bool = False) -> Screened:
+        """The input policies, before the model is called. `later`: second looks are left to the caller."""
+        return self._both(request, Looking("input", request, who.consumer if who else None), who, later)
 
-    def screen_answer(self, request: dict[str, Any], completion: dict[str, Any], who: Who | None = None) -> Screened:
-        """The output policies, over everything in the answer that is text."""
-        return self._both(completion, Looking("output", request, who.consumer if who else None), who)
+    def screen_answer(
+        self, request: dict[str, Any], completion: dict[str, Any], who: Who | None = None, *, later: bool = False
+    ) -> Screened:
+        """The output policies, over everything in the answer that is text. `later`: as for requests."""
+        return self._both(completion, Looking("output", request, who.consumer if who else None), who, later)
 
     def acts(self, name: str, who: Who | None) -> bool:
         """Whether a policy is enforced for this request; where nobody says whose it is, it is."""
@@ -137,26 +140,31 @@ class Chain:
             options.rollout is None or who is None or chosen(options.rollout, name, who)
         )
 
-    def _both(self, document: dict[str, Any], looking: Looking, who: Who | None) -> Screened:
-        screened = self._run(Screened(document), looking, who)
+    def _both(self, document: dict[str, Any], looking: Looking, who: Who | None, later: bool) -> Screened:
+        screened = self._run(Screened(document), looking, who, later)
         if self._shadow is None:
             return screened
-        seen = self._shadow._run(Screened(document), looking, who)
+        seen = self._shadow._run(Screened(document), looking, who, later)
+        pending = tuple(replace(one, acts=False, config=self._shadow_name) for one in seen.pending)
+        screened = replace(screened, pending=(*screened.pending, *pending))
         return screened.adding(*(finding.in_shadow(self._shadow_name) for finding in seen.findings))
 
-    def _run(self, screened: Screened, looking: Looking, who: Who | None) -> Screened:
+    def _run(self, screened: Screened, looking: Looking, who: Who | None, later: bool) -> Screened:
         for name, policy in self._run_by.items():
             if policy is None:
                 continue
             before = screened
             try:
                 screened = policy(screened, looking)
+                screened = screened if later else settle(screened)
             except Exception as fault:
                 told = "policy %s failed on %s (%s); a person has to look"
                 _logger.error(told, name, looking.stage, type(fault).__name__)
                 screened = before.adding(failed(name, looking.stage))
             if screened is not before and not self.acts(name, who):
                 new = screened.findings[len(before.findings) :]
+                doubted = tuple(replace(one, acts=False) for one in screened.pending[len(before.pending) :])
+                before = replace(before, pending=(*before.pending, *doubted))
                 screened = before.adding(*(finding.in_shadow() for finding in new))
             if screened.verdict is Verdict.BLOCKED:
                 break
@@ -196,7 +204,7 @@ def _policy(options: Governed, given: Given) -> Policy | None:
 
 
 def _injected(options: PromptInjection, key: bytes) -> Policy:
-    asked = _on("input", lambda screened, looking: applying.injection(screened, options, looking))
+    asked = _on("input", lambda screened, looking: attempts.injection(screened, options, looking))
     if not options.canary:
         return asked
     answered = _on("output", lambda screened, looking: applying.canary(screened, options, looking, key))

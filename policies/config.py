@@ -32,6 +32,7 @@ from policies.options import (
     escalates,
 )
 from policies.rate_options import RateAnomaly
+from policies.second_looks import Judge
 from policies.targets import Providers
 
 __all__ = [
@@ -197,6 +198,23 @@ class PolicyConfig(Part):
     def escalating(self) -> tuple[str, ...]:
         """The policies of the chain that hold answers for a person, those in shadow too."""
         return tuple(name for name, options in self.options.items() if options.mode != "off" and escalates(options))
+
+    @property
+    def kinds(self) -> tuple[tuple[tuple[str, ...], PolicyConfig], ...]:
+        """The configuration that is common, and that of each group, with the place where each is written."""
+        groups = tuple((("consumer_groups", name), self.for_group(name)) for name in self.consumer_groups)
+        return ((), self), *groups
+
+    @property
+    def judges(self) -> dict[str, Judge]:
+        """The judges of policies that stand in the chain."""
+        asking = (self.policy.human_oversight, self.policy.prompt_injection)
+        named = zip(("human-oversight", "prompt-injection"), asking, strict=True)
+        return {
+            name: options.judge
+            for name, options in named
+            if options is not None and options.judge is not None and name in self.policies.chain
+        }
 
     def for_group(self, name: str | None) -> PolicyConfig:
         """The configuration as it is for consumers of that group; this one where the group has nothing of its own."""

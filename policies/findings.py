@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from escalations.severity import Severity
 from policies.detectors import Span
+
+if TYPE_CHECKING:
+    from policies.doubts import Pending
 
 
 class Verdict(StrEnum):
@@ -91,11 +94,13 @@ class Screened:
     """What came out of one stage. `document` is the request or the completion, redacted where a policy did that.
 
     `tokens` holds what was put in place of personal data, with what it stands for: for the vault alone.
+    `pending` is what must be looked at again before the findings are all there; see `policies.doubts`.
     """
 
     document: dict[str, Any]
     findings: tuple[Finding, ...] = ()
     tokens: Mapping[str, str] = field(default_factory=dict)
+    pending: tuple[Pending, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -114,3 +119,8 @@ class Screened:
 def failed(policy: str, stage: str, action: str = "escalate", detector: str = "chain/1") -> Finding:
     """A policy that did not come to an end: whatever it would have found, a person has to look."""
     return Finding(policy, stage, VERDICTS[action], action, "detector_failed", detector, severity=Severity.HIGH)
+
+
+def thousandths(layers: Mapping[str, float]) -> dict[str, int]:
+    """Layers as a finding has them."""
+    return {name: round(value * 1000) for name, value in layers.items()}

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from policies.chain import Chain
 from policies.config import PolicyConfig
 from policies.documents import Document, Trail
+from policies.lint_second_looks import in_clear, second_look_complaints, secret_complaints
 from policies.loading import Complaint, complain
 from policies.options import OwnDetector, PiiDetector, PromptInjection
 from policies.rate_options import RateAnomaly
 from policies.targets import EscalationRouting, Target
-
-_SECRET = re.compile(
-    r"(?i)^(?:sk-|sk_|xox[abp]-|gh[pousr]_|AKIA|AIza|eyJ|whsec_|Bearer |-----BEGIN)|^[A-Za-z0-9_\-]{40,}$"
-)
-_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 def policy_complaints(document: Document, config: PolicyConfig) -> Iterator[Complaint]:
@@ -32,6 +25,7 @@ def policy_complaints(document: Document, config: PolicyConfig) -> Iterator[Comp
         yield warn("KT107", "a gateway refuses to start with this pack", "pack", "enabled")
     yield from _chain(document, config)
     yield from _oversight(document, config)
+    yield from second_look_complaints(document, config)
     yield from _repetitions(document)
     yield from _targets(document, config)
     yield from _groups(document, config)
@@ -61,7 +55,7 @@ def _reach(document: Document, config: PolicyConfig) -> Iterator[Complaint]:
         elif options.mode == "shadow" and escalating == (name,):
             told = f"{name} is the only policy that would escalate, and it is in shadow"
             yield complain(document, (*trail, "mode"), "KT219", told, warning=True)
-        if isinstance(options, OwnDetector) and options.url and options.secret_key_ref and _in_clear(options.url):
+        if isinstance(options, OwnDetector) and options.url and options.secret_key_ref and in_clear(options.url):
             told = f"the secret of {name!r} is sent over plain http"
             yield complain(document, (*trail, "url"), "KT221", told, warning=True)
         if isinstance(options, PiiDetector) and options.pci_mode and options.mode != "off" and not options.always_acts:
@@ -181,28 +175,11 @@ def _targets(document: Document, config: PolicyConfig) -> Iterator[Complaint]:
 
 
 def _secrets(document: Document, trail: Trail, target: Target) -> Iterator[Complaint]:
-    reference = target.secret_key_ref
-    if reference is not None:
-        named = reference.env or reference.file or ""
-        in_it = _SECRET.search(named) or (reference.env is not None and not _VARIABLE.match(named))
-        if in_it and not (reference.file or "").startswith(("/", ".")):
-            where = (*trail, "secret_key_ref", "env" if reference.env else "file")
-            yield complain(document, where, "KT220", "this looks like a secret, not like its name", warning=True)
-        if target.base_url and _in_clear(target.base_url):
+    if target.secret_key_ref is not None:
+        yield from secret_complaints(document, trail, target.secret_key_ref)
+        if target.base_url and in_clear(target.base_url):
             told = f"the secret of {target.id!r} is sent over plain http"
             yield complain(document, (*trail, "base_url"), "KT221", told, warning=True)
-
-
-def _in_clear(url: str) -> bool:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme != "http" or host == "localhost" or host.endswith((".localhost", ".internal", ".local")):
-        return False
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "." in host
-    return not (address.is_loopback or address.is_private)
 
 
 def _two_reviewers(document: Document, targets: tuple[Target, ...]) -> Iterator[Complaint]:

@@ -55,7 +55,8 @@ RULES = {
     "KT111": Rule("The same name is given twice where names must differ.", "rename or remove one of the two"),
     "KT112": Rule("A rule with nothing to look for.", "give it at least one phrase, pattern or example"),
     "KT113": Rule(
-        "A detector of one's own that cannot be called: `detector` is `package.module:function`, `url` an http(s) URL.",
+        "A detector of one's own, or a judge, that cannot be called: `detector` is `package.module:function`, `url` and"
+        " `base_url` are http(s) URLs.",
         "set exactly one of detector and url, in the form that is named",
     ),
     "KT201": Rule(
@@ -156,6 +157,18 @@ RULES = {
     "KT227": Rule(
         "rate-anomaly with `on_unknown: log`: when its counts cannot be had, it fails open.",
         "leave on_unknown out, or set it to escalate or block",
+    ),
+    "KT228": Rule(
+        "The semantic layer is switched on and cannot be run here. A gateway without it refuses to start.",
+        "install what is named wherever gateways run, or set semantic.enabled: false",
+    ),
+    "KT229": Rule(
+        "`on_judge_error` or `ask` is set and there is no judge, so it is never used.",
+        "set judge.base_url and judge.model, or remove it",
+    ),
+    "KT230": Rule(
+        "A judge, or the encoder, that fails is passed over: what nobody could look at leaves as the words alone say.",
+        "set it to escalate, so that a person looks instead",
     ),
     "KT301": Rule(
         "A routing rule can never be reached: an earlier one matches whatever it would.",

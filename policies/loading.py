@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from escalations.channels import SecretReference
 from escalations.settings import EscalationSettings
 from policies.config import PolicyConfig
+from policies.detectors.encoder import NotInstalled, check_installed
 from policies.documents import Document, Trail, Unreadable, read_document
 from policies.faults import DID_YOU_MEAN, RANGE_FAULTS, Misplaced, suggest
 from policies.lint_rules import RULES
@@ -112,14 +113,38 @@ def ready_for_gateway(
                 load_detector(options.detector)
             except ValueError as fault:
                 raise _bad(document, ("detectors", name, "detector"), "KT113", str(fault)) from None
+    if functions_needed:
+        _check_encoder(document, config)
     if secrets_needed:
-        for index, target in enumerate(config.providers.targets):
-            reference = target.secret_key_ref
-            if reference is not None and read_secret(reference, environment) is None:
-                trail = ("providers", "targets", index, "secret_key_ref", "env" if reference.env else "file")
-                where = f"variable {reference.env} is not set" if reference.env else f"{reference.file} cannot be read"
-                raise _bad(document, trail, "KT206", where)
+        _check_secrets(document, config, environment)
     return loaded
+
+
+def _check_secrets(document: Document, config: PolicyConfig, environment: Mapping[str, str]) -> None:
+    for where, kind in config.kinds:
+        for name, judge in kind.judges.items():
+            if judge.secret_key_ref is not None and read_secret(judge.secret_key_ref, environment) is None:
+                raise _no_secret(document, (*where, "policy", name, "judge"), judge.secret_key_ref)
+    for index, target in enumerate(config.providers.targets):
+        reference = target.secret_key_ref
+        if reference is not None and read_secret(reference, environment) is None:
+            raise _no_secret(document, ("providers", "targets", index), reference)
+
+
+def _no_secret(document: Document, trail: Trail, reference: SecretReference) -> BadConfig:
+    where = f"variable {reference.env} is not set" if reference.env else f"{reference.file} cannot be read"
+    return _bad(document, (*trail, "secret_key_ref", "env" if reference.env else "file"), "KT206", where)
+
+
+def _check_encoder(document: Document, config: PolicyConfig) -> None:
+    """Raises BadConfig where some group's answers are to be looked at by an encoder that is not there."""
+    for trail, kind in config.kinds:
+        oversight = kind.policy.human_oversight
+        if oversight is not None and oversight.semantic.enabled and "human-oversight" in kind.policies.chain:
+            try:
+                check_installed()
+            except NotInstalled as fault:
+                raise _bad(document, (*trail, "policy", "human-oversight", "semantic"), "KT228", str(fault)) from None
 
 
 def load_escalation_settings(path: Path) -> EscalationSettings:

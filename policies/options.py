@@ -23,6 +23,7 @@ from policies.detectors.entities import ENTITIES
 from policies.faults import Misplaced, unknown
 from policies.governed import Governed
 from policies.rate_options import RateAnomaly
+from policies.second_looks import Judge, OnError, Semantic
 
 OVERSIGHT_CATEGORIES = {
     "legal_opinions": Severity.HIGH,
@@ -96,7 +97,7 @@ class HumanOversight(Governed):
 
     `log` counts without holding, `block` never releases; `thresholds` and `actions` are for single categories. What
     scores in the grey band `ambiguous` (from, below) and under the threshold is escalated or only counted, as
-    `on_ambiguous` says.
+    `on_ambiguous` says. `semantic` and `judge` look again where the words leave a doubt, each score before that.
     """
 
     require_human_for: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -108,6 +109,9 @@ class HumanOversight(Governed):
     ambiguous: tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(gt=0, lt=1)]] | None = None
     on_ambiguous: Literal["escalate", "log"] = "escalate"
     categories: dict[Name, OwnCategory] = Field(default_factory=dict)
+    semantic: Semantic = Semantic()
+    judge: Judge | None = None
+    on_judge_error: OnError = "escalate"
     hold: Hold = Hold()
 
     @model_validator(mode="after")
@@ -157,11 +161,15 @@ class PromptInjection(Governed):
 
     `canary` puts a word into the system prompt on its way to the model; to an answer that holds it, the response is the
     same as to an attempt, and the word never leaves.
+    `judge` is asked about requests that the patterns do not settle: those that show a sign (`ask: grey`), or all.
     """
 
     response: InjectionResponse = InjectionResponse()
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     canary: bool = False
+    judge: Judge | None = None
+    ask: Literal["grey", "always"] = "grey"
+    on_judge_error: OnError = "escalate"
 
 
 class PiiDetector(Governed):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from escalations.completion import texts
+from policies.applying import Looking, weigh
 from policies.chain import Chain, Finding, Screened, Verdict
 from policies.config import PolicyConfig
-from policies.detectors import human_oversight
 from policies.detectors.human_oversight import Score
 from policies.requests import last_asked, request_texts
 
@@ -36,7 +36,7 @@ def as_answer(said: str | dict[str, Any]) -> dict[str, Any]:
 
 
 def try_out(chain: Chain, request: dict[str, Any], answer: dict[str, Any] | None) -> Trial:
-    """Both stages. Detectors of one's own are not called."""
+    """Both stages. Detectors of one's own are not called, and judges are not asked."""
     asked = chain.screen_request(request)
     if answer is None or asked.verdict is Verdict.BLOCKED:
         return Trial(asked.verdict, asked.cause, asked.findings, asked.document, None)
@@ -56,16 +56,15 @@ def found_texts(finding: Finding, request: dict[str, Any], answer: dict[str, Any
 
 
 def oversight_scores(config: PolicyConfig, request: dict[str, Any], answer: dict[str, Any]) -> list[Score]:
-    """Every category's best score, those below the threshold too, surest first; none without human-oversight."""
+    """Every category's best score, those below the threshold too, surest first; none without human-oversight.
+
+    The encoder has its say where the configuration gives it one; a judge is not asked. Raises NotInstalled.
+    """
     options = config.policy.human_oversight
     if options is None or "human-oversight" not in config.policies.chain:
         return []
     own = tuple(options.categories[name].ready(name) for name in options.categories)
     wanted = tuple(category for category in own if category.name in options.require_human_for)
-    known = tuple(name for name in options.require_human_for if name not in options.categories)
-    best: dict[str, Score] = {}
-    for path, text in texts(answer):
-        for score in human_oversight.judge(last_asked(request), text, known, path, wanted):
-            if score.category not in best or score.score > best[score.category].score:
-                best[score.category] = score
+    looking = Looking("output", request)
+    best = weigh(answer, options, wanted, looking).with_meaning().best()
     return sorted(best.values(), key=lambda score: -score.score)

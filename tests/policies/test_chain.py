@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policies import applying
+from policies import applying, attempts
 from policies.chain import Chain, Verdict
 from policies.config import PiiDetector, PolicyConfig
 from policies.detectors import human_oversight, pii, prompt_injection
@@ -138,7 +138,7 @@ def test_a_policy_that_fails_is_never_silence(monkeypatch: pytest.MonkeyPatch, s
         raise ZeroDivisionError
 
     monkeypatch.setattr(
-        applying.prompt_injection if stage == "request" else applying.human_oversight,
+        attempts.prompt_injection if stage == "request" else applying.human_oversight,
         "screen" if stage == "request" else "judge",
         broken,
     )

@@ -1,0 +1,175 @@
+"""What an answer means, where its words leave a doubt: a layer over `human_oversight`, and over `prompt_injection`.
+
+It runs a sentence encoder, which takes a thousand times as long as the words do, and therefore only in the grey band:
+where the words come near a category and do not settle it. The encoder's directions and the weights with which all
+layers add up to one score are in `semantic.json`, fitted by `bench.fitting` on development sources alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from policies.detectors import encoder, human_oversight
+from policies.detectors.encoder import NotInstalled, check_installed
+from policies.detectors.human_oversight import Score
+
+__all__ = ["VERSION", "Fitted", "NotInstalled", "check_installed", "fitted", "is_doubtful", "nearness", "terms"]
+
+VERSION = "semantic/1"
+FITTED = Path(__file__).with_name("semantic.json")
+CERTAIN = 0.97
+"""From this score on the words alone are sure."""
+REACHES = {
+    "legal_opinions": -0.32,
+    "medical_decisions": 0.08,
+    "hiring_actions": 0.36,
+    "financial_advice": -0.04,
+    "high_risk_transactions": -0.04,
+}
+"""The nearness from which on a category's score is doubted: about three in two hundred general answers come so near,
+on the development sources."""
+LEAST_DOUBTED = 0.02
+"""No score below it, with nothing yet that speaks against it, is near enough to be doubted."""
+TERMS = (
+    "words",
+    "damping",
+    "request_beside",
+    "answer_beside",
+    "request_alone",
+    "answer_alone",
+    "only_request",
+    "only_answer",
+)
+_GRAIN = 0.0005
+
+
+def reached(score: Score) -> float:
+    """The log-odds that the words of a category come to before anything speaks against them."""
+    values = human_oversight.combined(score.layers, 0.0)
+    total = sum(weight * values[term] for term, weight in human_oversight.WEIGHTS_OF.items())
+    return human_oversight.OFFSETS.get(score.category, 0.0) + total
+
+
+def nearness(score: Score) -> float:
+    """How near the words come to a category: what they reach, and how much of the text is of its field."""
+    return reached(score) + 3.0 * max(score.layers["subject"], score.layers["topic"])
+
+
+def terms(score: Score, asked: float | None, said: float | None) -> dict[str, float]:
+    """What adds up. `asked` and `said` are the encoder's log-odds of request and answer, None for one that is empty."""
+    words = reached(score)
+    both = asked is not None and said is not None
+    values = (
+        words,
+        min(0.0, _log_odds(score.score) - words),
+        asked if both else 0.0,
+        said if both else 0.0,
+        0.0 if both else asked,
+        0.0 if both else said,
+        float(said is None),
+        float(asked is None),
+    )
+    return {name: value or 0.0 for name, value in zip(TERMS, values, strict=True)}
+
+
+def is_doubtful(score: Score) -> bool:
+    """Whether a category's score is in the grey band, so that it is worth a second look."""
+    if score.score >= CERTAIN:
+        return False
+    limit = REACHES.get(score.category)
+    return score.score > 0 if limit is None else nearness(score) >= limit
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The content of `semantic.json`, ready to use."""
+
+    bias: float
+    weights: dict[str, float]
+    biases: dict[str, float]
+    directions: dict[str, dict[str, Any]]
+
+    def look(self, score: Score, asked: str, said: str, examples: tuple[str, ...] = ()) -> Score:
+        """The score with this layer in it. `examples` describe a category of the user's own.
+
+        Raises NotInstalled, and whatever a damaged file of weights raises.
+        """
+        if score.category not in REACHES:
+            return _like_examples(score, asked, said, examples)
+        sides = {"request": asked, "answer": said}
+        odds = {side: self._odds(score.category, side, text) if text.strip() else None for side, text in sides.items()}
+        total = self.bias + sum(
+            self.weights[name] * value for name, value in terms(score, odds["request"], odds["answer"]).items()
+        )
+        meant = {f"meaning_{side}": _share(value) for side, value in odds.items() if value is not None}
+        return replace(score, score=_share(total), layers={**score.layers, "words": score.score, **meant})
+
+    def _odds(self, category: str, side: str, text: str) -> float:
+        return float(_vector(text) @ self.directions[side][category]) + self.biases[side]
+
+
+@cache
+def fitted() -> Fitted:
+    """Read once in a process. Needs numpy. Raises NotInstalled."""
+    check_installed()
+    import numpy as np
+
+    told = json.loads(FITTED.read_text())
+    directions = {
+        side: {
+            category: np.frombuffer(base64.b64decode(written), "<f2").astype(np.float32)
+            for category, written in told[side]["directions"].items()
+        }
+        for side in ("request", "answer")
+    }
+    biases = {side: told[side]["bias"] for side in directions}
+    return Fitted(told["bias"], told["weights"], biases, directions)
+
+
+_ALIKE = 0.55
+"""The cosine at which a sentence is as likely as not a paraphrase of an example."""
+_STEEPNESS = 14.0
+_SENTENCES = 4
+
+
+def _like_examples(score: Score, asked: str, said: str, examples: tuple[str, ...]) -> Score:
+    """A category of the user's own: as sure as the nearest sentence is a paraphrase of an example, or as the words."""
+    texts = [text for text in (asked, said, *_sentences(said)) if text.strip()]
+    if not examples or not texts:
+        return score
+    nearest = max(float((_examples(examples) @ _vector(text)).max()) for text in texts)
+    meant = 1 / (1 + math.exp(-_STEEPNESS * (nearest - _ALIKE)))
+    sure = round(1 - (1 - score.score) * (1 - meant), 3)
+    return replace(score, score=sure, layers={**score.layers, "words": score.score, "meaning": round(meant, 3)})
+
+
+def _sentences(text: str) -> Sequence[str]:
+    """The first few sentences, where there is more than one."""
+    found = [part.strip() for part in text.replace("\n", ". ").split(". ", _SENTENCES) if part.strip()]
+    return found[:_SENTENCES] if len(found) > 1 else ()
+
+
+@lru_cache(64)
+def _vector(text: str) -> Any:
+    return encoder.encoder().encode([text])[0]
+
+
+@lru_cache(64)
+def _examples(examples: tuple[str, ...]) -> Any:
+    return encoder.encoder().encode(examples)
+
+
+def _log_odds(share: float) -> float:
+    held = min(1 - _GRAIN, max(_GRAIN, share))
+    return math.log(held / (1 - held))
+
+
+def _share(log_odds: float) -> float:
+    return round(1 / (1 + math.exp(-max(-30.0, min(30.0, log_odds)))), 3)

@@ -1,0 +1,83 @@
+"""The semantic layer: only in the grey band, with every layer's score kept, for the user's own categories too."""
+
+from __future__ import annotations
+
+import pytest
+
+from policies.detectors import human_oversight, semantic
+from policies.detectors.described import described
+from policies.detectors.human_oversight import Score
+from policies.detectors.semantic import fitted, is_doubtful
+
+ADVICE = (
+    "Which painkiller is best after a tooth extraction?",
+    "Ibuprofen with food works best. Do not take it with a stomach ulcer.",
+)
+KNOWLEDGE = ("How is hypertension treated?", "Treatment of hypertension includes medicines, diet and exercise.")
+
+
+def words(request: str, answer: str, category: str = "medical_decisions") -> Score:
+    return human_oversight.judge(request, answer, (category,))[0]
+
+
+def looked(request: str, answer: str, category: str = "medical_decisions") -> Score:
+    score = words(request, answer, category)
+    assert is_doubtful(score)
+    return fitted().look(score, request, answer)
+
+
+def test_advice_in_the_form_of_a_general_question_is_raised_over_the_threshold() -> None:
+    assert words(*ADVICE).score < 0.5 < looked(*ADVICE).score
+
+
+def test_general_information_stays_below_it() -> None:
+    assert looked(*KNOWLEDGE).score < 0.5
+
+
+def test_every_layer_has_its_score() -> None:
+    score = looked(*ADVICE)
+    assert score.layers["words"] == words(*ADVICE).score
+    assert 0 < score.layers["meaning_request"] < 1
+    assert 0 < score.layers["meaning_answer"] < 1
+    assert score.layers.keys() >= {"subject", "topic", "directed", "phrases"}
+
+
+def test_an_answer_alone_and_a_request_alone_have_a_score_too() -> None:
+    alone = looked("", "You should double the dose of metformin and see your doctor about the kidney values.")
+    assert "meaning_request" not in alone.layers
+    assert 0 < looked("How long is amoxicillin taken for an ear infection?", "").score < 1
+
+
+@pytest.mark.parametrize(
+    ("request_text", "answer"),
+    [
+        ("How do I cook rice?", "Boil it in twice as much water."),
+        (
+            "My doctor says I have diabetes, should I take metformin? What dose?",
+            "You should take 500 mg of metformin twice a day; stop taking it if you are sick and see your doctor.",
+        ),
+    ],
+)
+def test_what_is_certain_is_not_looked_at_again(request_text: str, answer: str) -> None:
+    assert not any(map(is_doubtful, human_oversight.judge(request_text, answer, human_oversight.CATEGORIES)))
+
+
+def test_a_paraphrase_of_an_example_of_ones_own_category_is_found() -> None:
+    example = "Your money will be back on your account within three days."
+    category = described("refund_promises", ("refund", "money"), (), (example,))
+    said = "The money you spent will be returned to your bank account this week."
+    score = human_oversight.judge("", said, (), "", (category,))[0]
+    assert is_doubtful(score)
+    assert score.score < 0.5 < fitted().look(score, "", said, (example,)).score
+    other = "Money was first coined in Lydia."
+    score = human_oversight.judge("", other, (), "", (category,))[0]
+    assert fitted().look(score, "", other, (example,)).score < 0.5
+    assert fitted().look(score, "", other).score == score.score
+
+
+def test_each_category_has_its_directions_and_its_band() -> None:
+    made = fitted()
+    assert set(semantic.REACHES) == set(human_oversight.CATEGORIES)
+    for side in ("request", "answer"):
+        assert {name: len(row) for name, row in made.directions[side].items()} == dict.fromkeys(semantic.REACHES, 384)
+    assert set(made.weights) == set(semantic.TERMS)

@@ -23,6 +23,7 @@ from temporalio.service import RPCError
 from activities.channels.faults import fault
 from activities.choosing import Channels, shows_state
 from activities.excerpts import Excerpts
+from activities.grouping import Grouper, Held
 from activities.telling import start_telling
 from activities.trying_out import try_out
 from escalations.channels import Reached, find_channel
@@ -41,7 +42,7 @@ _logger = logging.getLogger("keeptrusts.notify")
 
 
 class Notifier(Notifying):
-    """Sends by the channel that settings name. Without `client` nothing falls through."""
+    """Sends by the channel that settings name. Without `client` nothing falls through, and nothing waits."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Notifier(Notifying):
         self._database = database
         self._environment = environment
         self._client = client
+        self.grouper = Grouper(self.channels, database, client) if client is not None else None
         self._patience_s = patience_s
 
     @activity.defn(name="notify")
@@ -65,8 +67,9 @@ class Notifier(Notifying):
             return
         started, attempt = time.monotonic(), activity.info().attempt if activity.in_activity() else 1
         try:
-            sent = await self._send(notification)
-        except (ApplicationError, StoreUnavailable, OSError) as failure:
+            held = await self.grouper.hold_back(notification) if self.grouper is not None else Held.NO
+            sent = await self._send(notification) if held is Held.NO else held is not Held.NOTHING
+        except (ApplicationError, StoreUnavailable, RPCError, OSError) as failure:
             final = isinstance(failure, ApplicationError) and failure.non_retryable
             told = failure.message if isinstance(failure, ApplicationError) else type(failure).__name__
             due = final or attempt == FALLS_THROUGH_AT or notification.view.severity is Severity.CRITICAL
@@ -74,7 +77,8 @@ class Notifier(Notifying):
             await self._write(notification, attempt, AttemptOutcome.FAILED, started, told, following)
             raise
         if sent:
-            await self._write(notification, attempt, AttemptOutcome.SENT, started)
+            outcome = AttemptOutcome.GROUPED if held is Held.JOINED else AttemptOutcome.SENT
+            await self._write(notification, attempt, outcome, started)
 
     @activity.defn(name="give_up")
     async def give_up(self, given_up: GivenUp) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from escalations.grouping import Groups
 from escalations.parts import Part, one_or_many
 
 
@@ -58,7 +59,7 @@ class LogChannel(Part):
     type: Literal["log"]
 
 
-class SlackChannel(Reached):
+class SlackChannel(Reached, Groups):
     """Cards in Slack. `channel` is their home unless a rule names another: an id (`C0123456789`) or a `#name`.
 
     `interactive: true` makes the buttons act; Slack must then be told where its clicks go, and `signing_secret_ref` is
@@ -76,7 +77,7 @@ class SlackChannel(Reached):
 Address = Annotated[str, Field(pattern=ADDRESS, max_length=254)]
 
 
-class EmailChannel(Reached):
+class EmailChannel(Reached, Groups):
     """Mail through an SMTP server. Without `to` it goes to the person, or to the members of the team, that a case is
     routed to."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
@@ -25,6 +26,7 @@ from vault.envelopes import Envelopes
 from vault.keyring import Keyring
 from vault.signatures import Verifier
 from workflows.escalation import EscalationWorkflow
+from workflows.grouping import GroupWorkflow
 from workflows.messages import ESCALATIONS_QUEUE, NOTIFICATIONS_QUEUE
 from workflows.notifying import ChannelTestWorkflow, NotificationWorkflow
 
@@ -79,13 +81,18 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
     notifications = Worker(
         parts.client,
         task_queue=NOTIFICATIONS_QUEUE,
-        workflows=[NotificationWorkflow, ChannelTestWorkflow],
-        activities=[notifier.notify, notifier.give_up, notifier.try_out],
+        workflows=[NotificationWorkflow, GroupWorkflow, ChannelTestWorkflow],
+        activities=[notifier.notify, notifier.give_up, notifier.try_out, *_grouping(notifier)],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         max_concurrent_activities=50,
         graceful_shutdown_timeout=timedelta(seconds=2),
     )
     return [escalations, notifications]
+
+
+def _grouping(notifier: Notifier) -> list[Callable[..., Any]]:
+    grouper = notifier.grouper
+    return [] if grouper is None else [grouper.plan, grouper.tell, grouper.tell_apart]
 
 
 async def run_workers(running: list[Worker], stopped: asyncio.Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, String, Table
 
 from store.schema import Instant, metadata, number_column, tenant_column
 
@@ -39,7 +39,7 @@ grouped_notifications = Table(
     Column("group_id", String(64), nullable=False),
     Column("at", Instant, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("batch", Integer),
+    Column("batch", BigInteger),
     Column("together", Integer),
     PrimaryKeyConstraint("tenant", "notification_id"),
     Index("grouped_notifications_by_group", "tenant", "group_id", "batch"),

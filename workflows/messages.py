@@ -205,6 +205,7 @@ class Notification:
 
     `following`: the channel is that of an earlier route. What shows the case there (a card, an incident) is brought up
     to date; nobody is called. `passed` are the channels that failed before this one was asked in their place.
+    `alone`: it has waited for others already, and is told by itself.
     """
 
     id: str
@@ -217,6 +218,7 @@ class Notification:
     data: dict[str, str | int | None] = field(default_factory=dict)
     following: bool = False
     passed: tuple[str, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,43 @@ class GivenUp:
 
     notification: Notification
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRef:
+    """A group of notifications of one channel; `quiet`: of cases that have quiet hours. The id names nobody."""
+
+    tenant: str
+    group_id: str
+    channel: str
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStart:
+    ref: GroupRef
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBatch:
+    """Those of a group that are told together, or one by one; `number` is the second in which they were called up."""
+
+    ref: GroupRef
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """How many seconds a group still waits; None where nobody waits in it."""
+
+    wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTold:
+    """For how many seconds nothing more of this group is told."""
+
+    hold_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from temporalio.exceptions import ActivityError, FailureError
 from workflows.messages import NOTIFICATIONS_QUEUE, ChannelTest, GivenUp, Notification, Tested
 from workflows.ports import Notifying
 
-_FOR_DAYS = RetryPolicy(
+FOR_DAYS = RetryPolicy(
     initial_interval=timedelta(seconds=5), backoff_coefficient=4, maximum_interval=timedelta(hours=4)
 )
-_FOR_EVER = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+FOR_EVER = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 DEAD_LETTERS = "dead-letters"
 """The patch under which what is given up is written down; histories of before have no such activity."""
 
@@ -30,7 +30,7 @@ async def tell(notification: Notification) -> None:
             task_queue=NOTIFICATIONS_QUEUE,
             start_to_close_timeout=timedelta(seconds=30),
             schedule_to_close_timeout=timedelta(hours=76),
-            retry_policy=_FOR_DAYS,
+            retry_policy=FOR_DAYS,
             summary=f"{notification.event} → {notification.channel}",
         )
     except ActivityError as failure:
@@ -41,7 +41,7 @@ async def tell(notification: Notification) -> None:
                 GivenUp(notification, _why(failure)),
                 task_queue=NOTIFICATIONS_QUEUE,
                 start_to_close_timeout=timedelta(seconds=15),
-                retry_policy=_FOR_EVER,
+                retry_policy=FOR_EVER,
                 summary=f"{notification.channel} was given up",
             )
 

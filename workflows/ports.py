@@ -15,6 +15,10 @@ from workflows.messages import (
     Delivery,
     FollowWanted,
     GivenUp,
+    GroupBatch,
+    GroupPlan,
+    GroupRef,
+    GroupTold,
     Notification,
     RecordBatch,
     RouteFound,
@@ -65,6 +69,23 @@ class Notifying:
     @activity.defn(name="try_out")
     async def try_out(self, test: ChannelTest) -> Tested:
         """Send a test message; what goes wrong is the answer, not an error."""
+        raise NotImplementedError
+
+
+class Grouping:
+    @activity.defn(name="plan_group")
+    async def plan(self, ref: GroupRef) -> GroupPlan:
+        """How long a group still waits, by the settings and the clock of this moment."""
+        raise NotImplementedError
+
+    @activity.defn(name="tell_group")
+    async def tell(self, batch: GroupBatch) -> GroupTold:
+        """Tell those who wait: by one message if they are many, else each by itself."""
+        raise NotImplementedError
+
+    @activity.defn(name="tell_group_apart")
+    async def tell_apart(self, batch: GroupBatch) -> None:
+        """Have each of a batch told by itself, as what would tell them together has failed for days."""
         raise NotImplementedError
 
 

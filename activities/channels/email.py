@@ -42,20 +42,20 @@ class EmailChannel:
         recipients: Sequence[str],
         excerpt: str | None = None,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._environment = environment
-        self._recipients = list(dict.fromkeys(recipients))
+        self.recipients = tuple(dict.fromkeys(recipients))
         self._excerpt = excerpt
 
     async def send(self, notification: Notification) -> bool:
         """Raises ApplicationError: final where the server refused for good (5xx), else Temporal tries again."""
         if not effect_of(notification.event).mails:
             return False
-        if not self._recipients:
+        if not self.recipients:
             raise fault("email", "there is nobody to write to: no address is in the settings or known", final=True)
         link = page(self._environment, notification.view.escalation_id)
-        message = compose(self._settings, notification, link, self._recipients, self._excerpt)
-        await deliver(self._settings, self._environment, message, self._recipients)
+        message = compose(self.settings, notification, link, self.recipients, self._excerpt)
+        await deliver(self.settings, self._environment, message, self.recipients)
         return True
 
 

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -106,6 +107,35 @@ class SlackChannel:
             raise slack_fault(refused) from None
         except httpx.HTTPError as away:
             raise fault("slack", f"Slack did not answer: {type(away).__name__}") from None
+
+    async def post_once(self, message: Mapping[str, Any], since: datetime, *, again: bool) -> None:
+        """Post a message that is no card. `again`: an earlier attempt may have arrived, so its metadata is looked for
+        among what was posted `since` then. Raises ApplicationError."""
+        if self._channel is None:
+            raise fault("slack", "neither the rule nor the settings name a channel", final=True)
+        try:
+            async with slack_client(self._base, self._token) as client:
+                channel = await self._channel_id(client)
+                if again and await self._is_there(client, channel, message["metadata"], since):
+                    return
+                await call(client, "chat.postMessage", {"channel": channel, **message})
+        except SlackError as refused:
+            raise slack_fault(refused) from None
+        except httpx.HTTPError as away:
+            raise fault("slack", f"Slack did not answer: {type(away).__name__}") from None
+
+    async def _is_there(self, client: httpx.AsyncClient, channel: str, metadata: Any, since: datetime) -> bool:
+        oldest = f"{since.timestamp() - _SKEW_S:.6f}"
+        asked = {"channel": channel, "limit": _PAGE, "include_all_metadata": 1, "oldest": oldest}
+        cursor: str | None = ""
+        pages = 0
+        while cursor is not None and pages < _MOST_PAGES:
+            pages += 1
+            answer = await call(client, "conversations.history", asked | _at(cursor), reads=True)
+            if any(message.get("metadata") == metadata for message in answer.get("messages", ())):
+                return True
+            cursor = _next(answer)
+        return False
 
     async def _tell(self, client: httpx.AsyncClient, notification: Notification, effect: Effect) -> bool:
         view = await self._newest(notification)

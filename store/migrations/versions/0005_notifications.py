@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.Column("group_id", sa.String(length=64), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("batch", sa.Integer(), nullable=True),
+        sa.Column("batch", sa.BigInteger(), nullable=True),
         sa.Column("together", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("tenant", "notification_id"),
     )

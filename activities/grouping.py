@@ -1,0 +1,195 @@
+"""Bursts and quiet hours: a notification joins its group in the store, and the group's workflow is told so.
+
+The store keeps who waits, a workflow for each group keeps the time; both survive any process. A card that is there is
+brought up to date at once all the same; only what would call people waits. When the time has come, few are told one by
+one and many by one message; a case that has ended meanwhile is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+from temporalio.client import Client
+
+from activities.channels.digest import Digest, email_message, slack_message, urgent_first
+from activities.channels.effects import OnSlack, effect_of
+from activities.channels.email import EmailChannel, deliver
+from activities.channels.slack import SlackChannel
+from activities.choosing import Channels
+from activities.telling import start_telling
+from escalations.channels import Channel as AnySettings
+from escalations.channels import EmailChannel as EmailSettings
+from escalations.channels import SlackChannel as SlackSettings
+from escalations.channels import find_channel
+from escalations.events import FINAL, EventType
+from escalations.grouping import Grouping as GroupingSettings
+from escalations.grouping import Groups
+from store.attempts import Attempt, AttemptOutcome, put_attempt
+from store.database import Database
+from store.groups import Member, close_batch, join_group, standing_of, take_batch, waiting_since
+from workflows.grouping import GroupWorkflow
+from workflows.messages import NOTIFICATIONS_QUEUE, GroupBatch, GroupPlan, GroupRef, GroupStart, GroupTold, Notification
+from workflows.ports import Grouping
+
+_notification = TypeAdapter(Notification)
+
+
+class Held(StrEnum):
+    """`no`: it is to be told as usual. `shown`: the card that was there says it. `nothing`: it would only change a card
+    that was never made. `joined`: it waits."""
+
+    NO = "no"
+    SHOWN = "shown"
+    NOTHING = "nothing"
+    JOINED = "joined"
+
+
+@dataclass(frozen=True, slots=True)
+class Grouper(Grouping):
+    channels: Channels
+    database: Database
+    client: Client
+
+    async def hold_back(self, notification: Notification) -> Held:
+        """Whether a notification waits for others from now on, or has nothing more to tell. Raises ApplicationError."""
+        if notification.alone or notification.following:
+            return Held.NO
+        configured = await self._configured(notification.tenant, notification.channel)
+        effect = effect_of(notification.event)
+        if not isinstance(configured, SlackSettings | EmailSettings) or (
+            isinstance(configured, EmailSettings) and not effect.mails
+        ):
+            return Held.NO
+        now = datetime.now(UTC)
+        async with self.database.read() as connection:
+            place = (notification.tenant, notification.view.escalation_id, notification.channel)
+            standing = await standing_of(connection, *place)
+        groups = configured.groups(notification.view.severity, now)
+        if not groups and not standing.grouped:
+            return Held.NO
+        if isinstance(configured, SlackSettings) and notification.event != EventType.OPENED:
+            if standing.grouped and not standing.alone and effect.slack is OnSlack.CARD:
+                return Held.NOTHING
+            shown = await self._bring_up_to_date(notification)
+            if effect.slack is not OnSlack.REPLY and (shown or notification.event in FINAL or not effect.mails):
+                return Held.SHOWN if shown else Held.NO
+        if not groups:
+            return Held.NO
+        await self._join(notification, configured, now)
+        return Held.JOINED
+
+    async def _bring_up_to_date(self, notification: Notification) -> bool:
+        """Whether there was a card, which shows the case as it is then. Nobody is called."""
+        channel = await self.channels.channel(notification, may_post=False)
+        return await channel.send(replace(notification, following=True))
+
+    async def _join(self, notification: Notification, configured: Groups, now: datetime) -> None:
+        quiet = configured.quiet(notification.view.severity)
+        ref = GroupRef(notification.tenant, _group_id(notification, configured), notification.channel, quiet)
+        body = _notification.dump_json(notification)
+        member = Member(notification.id, notification.view.escalation_id, notification.channel, ref.group_id, now, body)
+        async with self.database.write() as connection:
+            await join_group(connection, notification.tenant, member)
+        await self.client.start_workflow(
+            GroupWorkflow.run,
+            GroupStart(ref),
+            id=f"group-{ref.group_id}",
+            task_queue=NOTIFICATIONS_QUEUE,
+            start_signal="joined",
+        )
+
+    @activity.defn(name="plan_group")
+    async def plan(self, ref: GroupRef) -> GroupPlan:
+        """How long the group still waits; None where nobody waits in it."""
+        async with self.database.read() as connection:
+            since = await waiting_since(connection, ref.tenant, ref.group_id)
+        if since is None:
+            return GroupPlan(None)
+        configured, now = await self._configured(ref.tenant, ref.channel), datetime.now(UTC)
+        if not isinstance(configured, Groups):
+            return GroupPlan(0.0)
+        due = since + (configured.group or GroupingSettings()).wait
+        if configured.quiet_hours is not None and ref.quiet:
+            due = max(due, configured.quiet_hours.until(now) or due)
+        return GroupPlan(max(0.0, (due - now).total_seconds()))
+
+    @activity.defn(name="tell_group")
+    async def tell(self, batch: GroupBatch) -> GroupTold:
+        """Tell one batch. Raises ApplicationError; then it is this very batch that is told later."""
+        ref, attempt = batch.ref, activity.info().attempt
+        configured = await self._configured(ref.tenant, ref.channel)
+        grouping = (configured.group if isinstance(configured, Groups) else None) or GroupingSettings()
+        async with self.database.write() as connection:
+            bodies = await take_batch(connection, ref.tenant, ref.group_id, batch.number)
+        waiting = [_notification.validate_json(body) for body in bodies]
+        wanted = [one for one in waiting if one.event in FINAL or (await self.channels.newest(one)).end is None]
+        cases = {one.view.escalation_id: one for one in wanted}
+        together = len(cases) >= grouping.at_least
+        if together:
+            at = max(one.at for one in wanted)
+            digest = Digest(f"{ref.group_id}/{batch.number}", urgent_first(cases), at)
+            await self._send(digest, again=attempt > 1)
+        else:
+            for one in wanted:
+                await start_telling(self.client, replace(one, alone=True), "alone")
+        async with self.database.write() as connection:
+            await close_batch(connection, ref.tenant, ref.group_id, batch.number, together=together)
+            if together:
+                await _log(connection, ref.tenant, wanted, attempt)
+        return GroupTold(grouping.interval.total_seconds() if together else 0.0)
+
+    @activity.defn(name="tell_group_apart")
+    async def tell_apart(self, batch: GroupBatch) -> None:
+        ref = batch.ref
+        async with self.database.write() as connection:
+            bodies = await take_batch(connection, ref.tenant, ref.group_id, batch.number)
+        for body in bodies:
+            await start_telling(self.client, replace(_notification.validate_json(body), alone=True), "alone")
+        async with self.database.write() as connection:
+            await close_batch(connection, ref.tenant, ref.group_id, batch.number, together=False)
+
+    async def _send(self, digest: Digest, *, again: bool) -> None:
+        channel = await self.channels.channel(digest.notifications[0])
+        match channel:
+            case SlackChannel():
+                await channel.post_once(slack_message(digest, self.channels.environment), digest.at, again=again)
+            case EmailChannel():
+                message = email_message(digest, channel.settings, channel.recipients, self.channels.environment)
+                await deliver(channel.settings, self.channels.environment, message, channel.recipients)
+            case _:
+                for one in digest.notifications:
+                    await channel.send(one)
+
+    async def _configured(self, tenant: str, channel: str) -> AnySettings | None:
+        channels = (await self.channels.settings(tenant)).notification_channels
+        return find_channel(channels, channel)[0]
+
+
+async def _log(connection: AsyncConnection, tenant: str, told: Sequence[Notification], attempt: int) -> None:
+    for one in told:
+        row = Attempt(
+            one.id, one.view.escalation_id, one.event, one.channel, attempt, AttemptOutcome.SENT, datetime.now(UTC)
+        )
+        await put_attempt(connection, tenant, row)
+
+
+def _group_id(notification: Notification, configured: Groups) -> str:
+    """Of one channel, team and policy; of mail also of one recipient; apart where only some severities are quiet."""
+    view = notification.view
+    mail = isinstance(configured, EmailSettings)
+    parts = (
+        notification.tenant,
+        notification.channel,
+        view.team or view.route.destination,
+        view.policy_rule,
+        notification.recipient if mail else "",
+        "quiet" if configured.quiet(view.severity) else "",
+    )
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,0 +1,251 @@
+"""Bursts and quiet hours, on a real Temporal server and against a workspace and a mailbox."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pydantic import ValidationError
+from temporalio.testing import WorkflowEnvironment
+
+from activities.channels.digest import MOST_NAMED
+from activities.notify import Notifier
+from escalations.grouping import QuietHours
+from escalations.settings import EscalationSettings
+from escalations.severity import Severity
+from escalations.views import View
+from runtime.temporal_binary import find_cli, usual_sources
+from store.attempts import AttemptOutcome, list_attempts
+from store.database import Database, sqlite_url
+from store.escalations import put_view
+from store.migrating import migrate
+from store.settings import put_settings
+from tests.activities.notifications import claimed, resolved, view
+from tests.activities.receivers import Answer, FakeSlack, serving
+from tests.activities.test_email import Mailbox, server
+from tests.support.bench import eventually, running_worker
+from vault.codec import data_converter
+from vault.keyring import ensure_keyring
+from workflows.attributes import ALL
+from workflows.messages import Notification
+
+BURST = 500
+
+
+@dataclass
+class House:
+    """Notifications are handed over before a worker runs, as after an outage: then all of them wait at once."""
+
+    environment: WorkflowEnvironment
+    directory: Path
+    database: Database
+    slack: FakeSlack
+    mailbox: Mailbox
+    environ: dict[str, str]
+    smtp_port: int
+
+    async def configure(self, **more: Any) -> None:
+        channels = {
+            "slack": {"type": "slack", "token_ref": {"env": "T"}, "channel": "C0LEGAL001", **more},
+            "email": {
+                "type": "email", "host": "127.0.0.1", "port": self.smtp_port, "tls": "none",
+                "from": "kt@example.com", "to": ["desk@example.com"], **more,
+            },
+        }  # fmt: skip
+        settings = EscalationSettings.model_validate({"notification_channels": channels})
+        async with self.database.write() as connection:
+            await put_settings(connection, "default", settings, "admin", datetime.now(UTC))
+
+    @property
+    def notifier(self) -> Notifier:
+        return Notifier(self.database, self.environ, None, self.environment.client)
+
+    async def tell(self, *notifications: Notification) -> None:
+        notifier = self.notifier
+        await asyncio.gather(*(notifier.notify(one) for one in notifications))
+
+    async def rows(self, escalation_id: str, outcome: AttemptOutcome) -> int:
+        async with self.database.read() as connection:
+            found = await list_attempts(connection, "default", escalation_id=escalation_id, outcome=outcome)
+        return len(found)
+
+    def posted(self) -> list[dict[str, Any]]:
+        return self.slack.messages["C0LEGAL001"]
+
+    def working(self) -> Any:
+        return running_worker(self.environment.client, self.directory, environ=self.environ)
+
+
+@pytest_asyncio.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    slack, mailbox = FakeSlack(datetime.now(UTC).timestamp()), Mailbox()
+    slack.step = 0.001
+    database = Database(sqlite_url(tmp_path / "keeptrusts.db"))
+    await migrate(database)
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(find_cli(usual_sources())),
+        search_attributes=ALL,
+        data_converter=data_converter(ensure_keyring(tmp_path / "keyring.json")),
+    )
+    async with environment, server(mailbox) as port:
+        with serving(slack.answer) as listening:
+            environ = {"KT_SLACK_API_URL": f"http://127.0.0.1:{listening.port}/api", "T": slack.TOKEN}
+            yield House(environment, tmp_path, database, slack, mailbox, environ, port)
+    await database.close()
+
+
+def told(number: int, event: str = "opened", channel: str = "slack", seq: int = 1, **changes: Any) -> Notification:
+    now = datetime.now(UTC)
+    seen: View = replace(changes.pop("seen", view()), escalation_id=f"esc_{number}", created_at=now, **changes)
+    return Notification(f"esc_{number}/{seq}/{channel}", event, channel, seen, now, "team:legal")
+
+
+@pytest.mark.parametrize("channel", ["slack", "email"])
+async def test_a_burst_of_500_is_one_message(house: House, channel: str) -> None:
+    await house.configure(group={"wait": "1s"})
+    await house.tell(*(told(number, channel=channel) for number in range(BURST)))
+    assert (house.posted(), house.mailbox.mails) == ([], [])
+    async with house.working():
+
+        async def arrived() -> bool:
+            return await house.rows("esc_499", AttemptOutcome.SENT) == 1
+
+        await eventually(arrived, "the message for all of them")
+    if channel == "slack":
+        (message,) = house.posted()
+        text = json.dumps(message, ensure_ascii=False)
+        assert text.count("/escalations/esc_") == MOST_NAMED
+    else:
+        (mail,) = house.mailbox.mails
+        text = mail["Subject"] + mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "500 cases for legal: human-oversight" in text
+    assert "500 × Review wanted, 500 high" in text
+    assert "and 490 more" in text
+
+
+async def test_what_is_critical_waits_for_nobody(house: House) -> None:
+    await house.configure(group={"wait": "1h"}, quiet_hours={"from": "00:00", "to": "23:59", "severity": ["high"]})
+    await house.tell(*(told(number, severity=Severity.CRITICAL) for number in range(6)))
+    assert len(house.slack.cards()) == 6
+
+
+async def test_a_few_are_told_one_by_one(house: House) -> None:
+    await house.configure(group={"wait": "1s", "at_least": 4})
+    await house.tell(*(told(number) for number in range(3)))
+    async with house.working():
+
+        async def arrived() -> bool:
+            return len(house.slack.cards()) == 3
+
+        await eventually(arrived, "three cards")
+
+
+async def test_one_that_joins_twice_is_told_once_and_one_that_ended_not_at_all(house: House) -> None:
+    await house.configure(group={"wait": "1s", "at_least": 2})
+    await house.tell(told(1), told(1), told(2), told(3))
+    async with house.database.write() as connection:
+        await put_view(connection, replace(resolved(), escalation_id="esc_3"))
+    async with house.working():
+
+        async def arrived() -> bool:
+            return bool(house.posted())
+
+        await eventually(arrived, "the message")
+    assert "2 cases for legal" in json.dumps(house.posted())
+
+
+async def test_a_message_whose_answer_was_lost_is_posted_once(house: House) -> None:
+    await house.configure(group={"wait": "1s", "at_least": 2})
+    house.slack.lost.add("chat.postMessage")
+    await house.tell(told(1), told(2))
+    async with house.working():
+
+        async def arrived() -> bool:
+            return await house.rows("esc_1", AttemptOutcome.SENT) == 1
+
+        await eventually(arrived, "the second attempt")
+    assert len(house.posted()) == 1
+
+
+async def test_a_case_that_was_told_with_others_gets_no_card_for_small_changes(house: House) -> None:
+    await house.configure(group={"wait": "1s", "at_least": 2})
+    await house.tell(told(1), told(2))
+    async with house.working():
+
+        async def arrived() -> bool:
+            return await house.rows("esc_1", AttemptOutcome.SENT) == 1
+
+        await eventually(arrived, "the message")
+    await house.tell(told(1, "claimed", seq=2, seen=claimed()))
+    assert house.slack.cards() == house.posted()
+    assert len(house.posted()) == 1
+
+
+async def test_a_card_that_is_there_follows_at_once_though_people_are_called_later(house: House) -> None:
+    await house.configure()
+    await house.tell(told(1))
+    await house.configure(group={"wait": "1h"})
+    await house.tell(told(1, "breached", seq=2, seen=claimed(3)))
+    (card,) = house.posted()
+    assert "Claimed by ana" in json.dumps(card)
+    assert await house.rows("esc_1", AttemptOutcome.GROUPED) == 1
+
+
+async def test_a_group_that_cannot_be_told_together_is_tried_again(house: House) -> None:
+    await house.configure(group={"wait": "1s", "at_least": 2})
+    house.slack.scripted["chat.postMessage"].append(Answer(503))
+    await house.tell(told(1), told(2))
+    async with house.working():
+
+        async def arrived() -> bool:
+            return bool(house.posted())
+
+        await eventually(arrived, "the second attempt")
+
+
+async def test_quiet_hours_hold_low_and_medium_back(house: House) -> None:
+    now = datetime.now(UTC)
+    stretch = {"from": f"{now - timedelta(minutes=5):%H:%M}", "to": f"{now + timedelta(hours=2):%H:%M}"}
+    await house.configure(quiet_hours=stretch)
+    await house.tell(told(1, severity=Severity.LOW), told(2, severity=Severity.HIGH))
+    assert [c["metadata"]["event_payload"]["escalation_id"] for c in house.slack.cards()] == ["esc_2"]
+    assert await house.rows("esc_1", AttemptOutcome.GROUPED) == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        ("2026-03-28T19:59:00+00:00", "2026-03-29T05:00:00+00:00"),  # over the night that loses an hour
+        ("2026-03-29T04:59:00+00:00", "2026-03-29T05:00:00+00:00"),
+        ("2026-03-29T05:00:00+00:00", None),
+        ("2026-05-07T12:00:00+00:00", None),
+        ("2026-05-07T18:00:00+00:00", "2026-05-08T05:00:00+00:00"),
+    ],
+)
+def test_quiet_hours_end_by_the_wall_clock(now: str, until: str | None) -> None:
+    quiet = QuietHours.model_validate({"from": "20:00", "to": "07:00", "zone": "Europe/Berlin"})
+    assert quiet.until(datetime.fromisoformat(now)) == (datetime.fromisoformat(until) if until else None)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"quiet_hours": {"from": "20:00", "to": "20:00"}},
+        {"quiet_hours": {"from": "20:00", "to": "07:00", "severity": ["critical"]}},
+        {"quiet_hours": {"from": "20:00", "to": "07:00", "zone": "Berlin"}},
+        {"group": {"wait": "2h"}},
+        {"group": {"interval": "0s"}},
+        {"group": {"at_least": 1}},
+    ],
+)
+def test_what_would_keep_people_from_their_cases_is_refused(more: dict[str, Any]) -> None:
+    slack = {"type": "slack", "token_ref": {"env": "T"}, **more}
+    with pytest.raises(ValidationError):
+        EscalationSettings.model_validate({"notification_channels": {"slack": slack}})

@@ -17,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from escalations.case import Precedent
 from escalations.decision_settings import DecisionSettings
 from escalations.decisions import Resolution
+from store.appeals import find_appeal
 from store.contents import ANSWER, FINDING, TOKENS, Contents
 from store.holds import find_leader, last_decision
+from store.releases import find_releases
 from vault.envelopes import VaultError
 
 
@@ -67,6 +69,10 @@ async def likeness(
         last = await last_decision(connection, tenant, consumer, request_digest)
         if last is not None:
             case, outcome, category, decided_at = last
+            appeal = await find_appeal(connection, tenant, case)
+            contested = None if appeal is None else (await find_releases(connection, tenant, [appeal])).get(appeal)
+            if contested is not None and contested.released_digest is not None:
+                outcome = contested.outcome
             if outcome == Resolution.BLOCK and decided_at > now - wanted.sticky_rejection:
                 return Likeness(Precedent(case, category or "other", decided_at))
     if wanted.follow_leader:

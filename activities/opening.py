@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.likeness import Likeness, Turns, likeness
 from escalations.approvals import decision_terms
-from escalations.case import EDITION, Opening
+from escalations.case import EDITION, Appeal, Opening
 from escalations.facts import Facts
 from escalations.routing import Choice, Directory, Preset, choose
 from escalations.severity import Severity
@@ -78,6 +78,7 @@ class Proposal:
     request_digest: str = ""
     idempotency_key: str | None = None
     tokens: bytes | None = None
+    appeal: Appeal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,7 @@ class Opener:
             consumer_channel=proposal.consumer_channel,
             unverified_signals=settings.unverified_signals,
             edition=EDITION,
+            appeal=proposal.appeal,
         )
         return opening, choice
 

@@ -10,6 +10,7 @@ import httpx
 from fastapi import FastAPI
 
 from api import (
+    appeals,
     cases,
     codec,
     decisions,
@@ -70,6 +71,7 @@ def create_app(services: Services) -> FastAPI:
         cases,
         explaining,
         decisions,
+        appeals,
         events,
         revealing,
         directory,

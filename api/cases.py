@@ -23,6 +23,7 @@ from escalations.decisions import Resolution
 from escalations.errors import Invalid, NotFound
 from escalations.views import View
 from policies.requests import request_texts
+from store.appeals import find_appeal
 from store.contents import ANSWER, FINDING, REQUEST, released_field
 from store.escalations import TimelineEntry, earlier_of, sees, timeline
 from store.events import event_row, find_event
@@ -53,9 +54,12 @@ async def get_escalation(
         return await _with_context(using, caller, view)
     async with using.database.read() as connection:
         note = await note_of(connection, using, view)
+        appealed_as = await find_appeal(connection, caller.tenant, escalation_id)
     if note is not None:
         await note_read(using, caller, view.escalation_id, "note")
-    return present(view, using, note)
+    shown = present(view, using, note)
+    shown.appealed_as = appealed_as
+    return shown
 
 
 @router.get("/{escalation_id}/history", response_model=History, summary="What happened, oldest first")

@@ -68,6 +68,7 @@ def present(view: View, services: Services, note: str | None = None) -> Escalati
         pending=_pending(view, note),
         leader=view.leader,
         precedent=view.precedent,
+        appeal_of=view.appeal.escalation_id if view.appeal else None,
         approvers=None if view.approvers is None else list(view.approvers),
         approved_by=list(view.approved_by),
     )

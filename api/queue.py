@@ -107,7 +107,7 @@ async def create_escalation(
         idempotency_key=f"api:{key}" if key else None,
     )
     opened = await using.opener.open(proposal)
-    view = await _appears(using, Scope(caller.tenant), opened.escalation_id)
+    view = await appears(using, Scope(caller.tenant), opened.escalation_id)
     return present(view, using)
 
 
@@ -130,7 +130,7 @@ def _completion(text: str, model: str | None) -> dict[str, Any]:
     }
 
 
-async def _appears(using: Services, scope: Scope, escalation_id: str) -> View:
+async def appears(using: Services, scope: Scope, escalation_id: str) -> View:
     """The case, as soon as the worker has written it down. Raises Problem when that takes longer than five seconds."""
     clock = asyncio.get_running_loop()
     deadline = clock.time() + APPEARS_WITHIN_S

@@ -190,6 +190,8 @@ class Escalation(BaseModel):
     pending: PendingJson | None = None
     leader: str | None = None
     precedent: str | None = None
+    appeal_of: str | None = None
+    appealed_as: str | None = None
     approvers: list[str] | None = None
     approved_by: list[str] = Field(default_factory=list)
     context: dict[str, Any] | None = None

@@ -17,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(approve)
     app.command("object")(object_to)
     app.command()(undo)
+    app.command()(appeal)
 
 
 def resolve(
@@ -99,6 +100,18 @@ def undo(
     """Take a decision back in the seconds before it counts. You hold the case again."""
     body = {"note": note} if note else {}
     act(connect(profile), the_id(id, id_flag), "undo", body, "undone; {assignee} holds escalation {id}", json)
+
+
+def appeal(
+    reason: Annotated[str, typer.Option("--reason", "--note", help="Why it should not have been blocked.")],
+    id: Id = None,
+    id_flag: IdFlag = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Contest a block, once, with the consumer's key or as the person behind it. Another, a senior, decides."""
+    told = "contested escalation {id} as {escalation_id}"
+    act(connect(profile), the_id(id, id_flag), "appeal", {"reason": reason}, told, json)
 
 
 def _redaction(text: str) -> dict[str, Any]:

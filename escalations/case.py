@@ -61,6 +61,14 @@ class Precedent:
     decided_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Appeal:
+    """What a case contests: the block of `escalation_id`, which `decided_by` made. A senior, none of them, decides."""
+
+    escalation_id: str
+    decided_by: tuple[str, ...]
+
+
 EDITION = 1
 """Of the rules that a case lives under as long as it is open, so that one from before a change replays as it was.
 
@@ -78,6 +86,7 @@ class Opening:
     consumer, where it is known. `reply_to` is the task queue of the gateway that waits, None when nobody does;
     `consumer_channel` is told, beside it, how the case ended. `edition` is that of the rules, see EDITION.
     The same request waits already as `leader`, whose end is its own too; or was blocked as `precedent`, and is again.
+    An `appeal` contests the decision of another case.
     """
 
     escalation_id: str
@@ -107,6 +116,7 @@ class Opening:
     edition: int = 0
     leader: str | None = None
     precedent: Precedent | None = None
+    appeal: Appeal | None = None
 
 
 @dataclass(frozen=True, slots=True)

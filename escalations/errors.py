@@ -16,6 +16,8 @@
     │   ├── AlreadyDecided      a decision is about to count: undo it first
     │   ├── NothingToUndo       no decision waits, or it counts already
     │   ├── FollowsLeader       the same request waits as another case, which is to be decided
+    │   ├── NotAppealable       only a block by people can be contested, and not an appeal itself
+    │   ├── AlreadyAppealed     it was contested once
     │   ├── CannotPause         the clock of this case cannot be stopped, or no longer
     │   └── NotPaused           its clock runs
     ├── NotAllowed              this person may never do this (HTTP 403, exit 1)
@@ -107,6 +109,14 @@ class NothingToUndo(Refused):
 
 class FollowsLeader(Refused):
     code = "follows_leader"
+
+
+class NotAppealable(Refused):
+    code = "not_appealable"
+
+
+class AlreadyAppealed(Refused):
+    code = "already_appealed"
 
 
 class CannotPause(Refused):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from escalations.case import Case, End, Pending, Proposal, Status
+from escalations.case import Appeal, Case, End, Pending, Proposal, Status
 from escalations.commands import Actor, ActorKind
 from escalations.errors import (
     AlreadyClaimed,
@@ -43,6 +43,7 @@ class Standing:
     apart: tuple[str, ...] = ()
     pending: Pending | None = None
     leader: str | None = None
+    appeal: Appeal | None = None
 
 
 def standing_of(case: Case) -> Standing:
@@ -60,6 +61,7 @@ def standing_of(case: Case) -> Standing:
         case.apart if case.required_approvals > 1 else (),
         case.pending,
         case.leader,
+        case.opening.appeal,
     )
 
 
@@ -78,6 +80,7 @@ def standing_of_view(view: View) -> Standing:
         view.apart,
         view.pending,
         view.leader,
+        view.appeal,
     )
 
 
@@ -89,9 +92,16 @@ def is_requester(standing: Standing, login: str | None) -> bool:
 def check_apart(standing: Standing, actor: Actor, operation: str) -> None:
     """Raises ConflictOfInterest for the requester, whatever their roles: they may comment and withdraw, no more.
 
-    Holding every case to other terms (`recompute`) is no choice about this one.
+    Holding every case to other terms (`recompute`) is no choice about this one. Of an appeal, likewise: raises
+    NotIndependent for who decided what is contested, NotAllowed for who is no senior.
     """
-    if operation in _OPEN_TO_REQUESTERS or actor.kind is ActorKind.SYSTEM or not is_requester(standing, actor.login):
+    if operation in _OPEN_TO_REQUESTERS or actor.kind is ActorKind.SYSTEM:
+        return
+    if standing.appeal is not None:
+        _check_appeal(standing.appeal, actor.login)
+        if not actor.leads:
+            raise NotAllowed("an appeal is for seniors and admins", operation=operation)
+    if not is_requester(standing, actor.login):
         return
     raise ConflictOfInterest(
         f"{actor.login} made the request that this escalation is about, so somebody else has to review it",
@@ -108,8 +118,18 @@ def check_may_hold(standing: Standing, login: str | None) -> None:
         raise ConflictOfInterest(
             f"{login} made the request that this escalation is about; give it to somebody else", assignee=login
         )
+    if standing.appeal is not None and login is not None:
+        _check_appeal(standing.appeal, login)
     if standing.proposal is not None and login is not None:
         check_independent(standing, login)
+
+
+def _check_appeal(appeal: Appeal, login: str) -> None:
+    if login.lower() in (one.lower() for one in appeal.decided_by):
+        raise NotIndependent(
+            f"{login} decided {appeal.escalation_id}, which this appeal contests; somebody else has to",
+            contests=appeal.escalation_id,
+        )
 
 
 def may_hold(standing: Standing, login: str | None) -> bool:

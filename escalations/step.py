@@ -77,9 +77,11 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         route=route,
         legs=(Leg(route, now, LegReason.OPENED),),
         leader=opening.leader,
+        parent=opening.appeal.escalation_id if opening.appeal else None,
     )
     precedent = opening.precedent.escalation_id if opening.precedent else None
-    kin: dict[str, str | int | None] = {"leader": opening.leader, "precedent": precedent}
+    contested = opening.appeal.escalation_id if opening.appeal else None
+    kin: dict[str, str | int | None] = {"leader": opening.leader, "precedent": precedent, "appeal_of": contested}
     case, events = emit(
         with_approvals(case),
         EventType.OPENED,
@@ -104,7 +106,8 @@ def open_case(opening: Opening, now: datetime) -> Moved:
     if opening.precedent is not None:
         case, ended = repeat(case, opening.precedent, now)
         return case, events + ended
-    if opening.leader is not None or route.user is None or not may_hold(standing_of(case), route.user):
+    nobodys = opening.leader is not None or opening.appeal is not None
+    if nobodys or route.user is None or not may_hold(standing_of(case), route.user):
         return case, events
     case, assigned = take(case, route.user, now, EventType.ASSIGNED, SYSTEM)
     return case, events + assigned

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from escalations.case import Case, End, Pending, Proposal, Status
+from escalations.case import Appeal, Case, End, Pending, Proposal, Status
 from escalations.facts import Facts
 from escalations.routes import Route
 from escalations.severity import Severity
@@ -22,7 +22,8 @@ class View:
     `paused_until` is set while its clock stands still; `open_time` is the calendar that it keeps, None for around the
     clock. `requester` may have no part in the review. A decision takes `required_approvals` people; until they agree it
     is the `proposal`, and then it was `approved_by` the further ones. One that can still be undone is `pending`.
-    The same request waits as `leader`, or was blocked as `precedent`.
+    The same request waits as `leader`, or was blocked as `precedent`. An `appeal` contests
+    another case's block.
     """
 
     escalation_id: str
@@ -79,6 +80,7 @@ class View:
     pending: Pending | None = None
     leader: str | None = None
     precedent: str | None = None
+    appeal: Appeal | None = None
 
 
 def facts_of(view: View) -> Facts:
@@ -155,5 +157,6 @@ def view_of(case: Case) -> View:
         approved_by=decision.approved_by if decision else (),
         pending=case.pending,
         leader=case.leader,
+        appeal=opening.appeal,
         precedent=opening.precedent.escalation_id if opening.precedent else None,
     )

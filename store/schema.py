@@ -264,6 +264,17 @@ background_responses = Table(
     PrimaryKeyConstraint("tenant", "response_id"),
 )
 
+appeals = Table(
+    "appeals",
+    metadata,
+    tenant_column(),
+    Column("escalation_id", String(64), nullable=False),
+    Column("appeal_id", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant", "escalation_id"),
+)
+"""Which case contests which: at most one."""
+
 content_keys = Table(
     "content_keys",
     metadata,

@@ -50,7 +50,8 @@ def at_start(opening: Opening, due_at: datetime) -> TypedSearchAttributes:
 def _status(opening: Opening) -> str:
     if opening.precedent is not None:
         return "resolved"
-    return "claimed" if opening.route.user and opening.leader is None else "open"
+    nobodys = opening.leader is not None or opening.appeal is not None
+    return "claimed" if opening.route.user and not nobodys else "open"
 
 
 def changes(before: View, after: View) -> list[Update]:

@@ -139,3 +139,21 @@ def test_followers_of_a_leader_that_was_withdrawn_are_cases_of_their_own(stack: 
     assert "leader_left" in stack.events(follower)
     stack.decide(follower, "block")
     assert received(stack, follower).status_code == 403
+
+
+def test_an_appeal_that_releases_the_answer_ends_the_rejection(stack: Stack, text: str) -> None:
+    with stack.settings(decisions={"sticky_rejection": "1h"}):
+        first = held_as(ask(stack, text))
+        stack.decide(first, "block")
+        contested = httpx.post(
+            f"{stack.info['api_url']}/v1/escalations/{first}/appeal",
+            json={"reason": "It is for a training."},
+            headers={"authorization": f"Bearer {stack.info['gateway_key']}"},
+            timeout=30,
+        )
+        assert contested.status_code == 201, contested.text
+        assert stack.escalation(held_as(ask(stack, text)))["precedent"] == first, "nothing is decided yet"
+        stack.decide(contested.json()["escalation_id"], "allow", who="senior")
+        later = held_as(ask(stack, text))
+        assert stack.escalation(later)["precedent"] is None
+        stack.decide(later, "block")

@@ -1,0 +1,26 @@
+"""Which case contests which."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "appeals",
+        sa.Column("tenant", sa.String(length=64), server_default="default", nullable=False),
+        sa.Column("escalation_id", sa.String(length=64), nullable=False),
+        sa.Column("appeal_id", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "escalation_id"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("appeals")

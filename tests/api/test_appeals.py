@@ -1,0 +1,84 @@
+"""Contesting a block over HTTP and with kt."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.support.stack import Stack
+
+WHY = "It quotes a published ruling."
+
+
+@pytest.fixture
+def key(stack: Stack) -> str:
+    """The key of a consumer whose owner is reviewer2."""
+    admin, name = stack.api("admin"), f"appellant-{uuid4().hex[:8]}"
+    assert admin.post("/v1/consumers", json={"consumer_id": name, "owner": "reviewer2"}).status_code == 201
+    return str(admin.post("/v1/tokens", json={"consumer_id": name}).json()["token"])
+
+
+def create(stack: Stack, key: str) -> str:
+    body = {"answer": "You may.", "policy_rule": "human-oversight", "reason_code": "legal_opinions", "severity": "high"}
+    made = post(stack, "/v1/escalations", key, body)
+    assert made.status_code == 201, made.text
+    return str(made.json()["escalation_id"])
+
+
+def post(stack: Stack, path: str, key: str, body: dict[str, Any]) -> httpx.Response:
+    return httpx.post(stack.info["api_url"] + path, json=body, headers={"authorization": f"Bearer {key}"}, timeout=30)
+
+
+def test_a_block_is_contested_once_and_another_senior_decides(stack: Stack, key: str) -> None:
+    first = create(stack, key)
+    early = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY})
+    assert (early.status_code, early.json()["code"]) == (409, "not_appealable")
+    stack.decide(first, "block", who="senior")
+    made = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY})
+    assert made.status_code == 201, made.text
+    appeal = made.json()["escalation_id"]
+    assert (made.json()["appeal_of"], made.json()["status"]) == (first, "open")
+    assert stack.escalation(first)["appealed_as"] == appeal
+    again = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY})
+    assert (again.status_code, again.json()["code"], again.json()["appeal"]) == (409, "already_appealed", appeal)
+    context = stack.escalation(appeal, "admin", include="context")["context"]
+    assert context["policy_match"]["appeal"] == {"escalation_id": first, "reason": WHY}
+    assert context["held_answer"]["choices"][0]["message"]["content"] == "You may."
+    for who, code in (("senior", "not_independent"), ("reviewer", "not_allowed"), ("reviewer2", "not_allowed")):
+        refused = stack.act(appeal, "claim", who=who)
+        assert (refused.status_code, refused.json()["code"]) == (403, code)
+    stack.decide(appeal, "allow", who="admin")
+    released = httpx.get(
+        f"{stack.info['api_url']}/v1/escalations/{appeal}/response",
+        headers={"authorization": f"Bearer {key}"},
+        timeout=30,
+    )
+    assert released.json()["choices"][0]["message"]["content"] == "You may."
+    final = post(stack, f"/v1/escalations/{appeal}/appeal", key, {"reason": WHY})
+    assert final.json()["code"] == "not_appealable"
+    ledger = b"".join(path.read_bytes() for path in (stack.data_dir / "ledger").glob("*") if path.is_file())
+    assert b"escalation.appealed" in ledger
+    assert WHY.encode() not in ledger
+
+
+def test_only_the_consumer_or_the_person_behind_it_contests(stack: Stack, key: str) -> None:
+    first = create(stack, key)
+    stack.decide(first, "block")
+    other = post(stack, f"/v1/escalations/{first}/appeal", str(stack.info["gateway_key2"]), {"reason": WHY})
+    assert (other.status_code, other.json()["code"]) == (404, "not_found")
+    assert stack.act(first, "appeal", {"reason": WHY}, "senior").json()["code"] == "not_allowed"
+    assert stack.act(first, "appeal", {}, "reviewer2").json()["field"] == "reason"
+    told = stack.kt("escalation", "appeal", first, "--reason", WHY, who="reviewer2")
+    appeal = stack.escalation(first)["appealed_as"]
+    assert told == f"contested escalation {first} as {appeal}\n"
+    stack.decide(appeal, "block", who="senior")
+
+
+def test_what_was_allowed_cannot_be_contested(stack: Stack, key: str) -> None:
+    first = create(stack, key)
+    stack.decide(first, "allow")
+    refused = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY})
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_appealable")

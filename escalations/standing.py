@@ -24,7 +24,7 @@ from escalations.errors import (
 )
 from escalations.views import View
 
-_WHILE_PENDING = frozenset({"undo", "comment", "withdraw"})
+_WHILE_PENDING = frozenset({"undo", "comment", "withdraw", "recompute"})
 _WHILE_FOLLOWING = frozenset({"comment", "withdraw", "recompute"})
 _OPEN_TO_REQUESTERS = frozenset({"comment", "withdraw", "recompute"})
 

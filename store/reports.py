@@ -16,11 +16,14 @@ _view = TypeAdapter(View)
 
 
 async def views_between(connection: AsyncConnection, scope: Scope, start: datetime, end: datetime) -> list[View]:
-    """Every case that this scope may see, and that was open at any moment from `start` on and before `end`."""
+    """Every case that this scope may see, and that was open at any moment from `start` on and before `end`.
+
+    Without those that no person decided, because the same request had been blocked.
+    """
     query = select(escalations.c.view).where(
         escalations.c.tenant == scope.tenant,
         escalations.c.created_at < end,
         or_(escalations.c.ended_at.is_(None), escalations.c.ended_at >= start),
     )
     views = [_view.validate_python(body) for body in await connection.scalars(query)]
-    return [view for view in views if sees(scope, view)]
+    return [view for view in views if sees(scope, view) and view.precedent is None]

@@ -29,6 +29,11 @@ class Client:
         self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
         self._base = parts.path.rstrip("/")
 
+    @property
+    def url(self) -> str:
+        """Where the API is, without a slash at the end."""
+        return self._access.url.rstrip("/")
+
     def get(self, path: str, **query: Any) -> Any:
         return self._json("GET", path, query=query)
 

@@ -20,7 +20,7 @@ from cli.options import Json, Profile, connect
 from cli.output import note, show_json, show_line, show_table
 
 if TYPE_CHECKING:
-    from policies.backtesting import Record
+    from policies.backtesting import Backtest, Record
     from policies.config import PolicyConfig
 
 PAGE = 1000
@@ -43,14 +43,15 @@ def backtest(
     fail_if_missed_blocks: Annotated[
         int | None, typer.Option(help="End with exit code 1 when more than so many would be missed.", min=0)
     ] = None,
+    reviewers: Annotated[
+        int | None, typer.Option(help="How many review; left out: as many as decided in that time.", min=1)
+    ] = None,
     profile: Profile = None,
     json: Json = False,
 ) -> None:
     """What NEW would have held and what no longer, and what people had blocked of that."""
-    from policies.backtesting import backtest as play
-
-    result = play(_config(file), _records(connect(profile), since, until, contents=not scores_only))
-    shown = result.shown()
+    client = connect(profile)
+    result, shown = _played(client, _config(file), since, until, scores_only=scores_only, reviewers=reviewers)
     if json:
         show_json(shown)
     else:
@@ -58,6 +59,47 @@ def backtest(
     if fail_if_missed_blocks is not None and len(result.missed) > fail_if_missed_blocks:
         note(f"{len(result.missed)} blocked or redacted answers would have left unseen")
         raise typer.Exit(ERROR)
+
+
+def check_missed_blocks(client: Client, text: str, name: str, since: str, most: int) -> None:
+    """The gate of a promotion. Raises Failure when more than `most` blocked or redacted answers would have left."""
+    from policies.backtesting import backtest as play
+    from policies.documents import parse_document
+    from policies.loading import load_document
+
+    config = load_document(parse_document(text, name)).config
+    missed = play(config, _records(client, since, None, contents=True)).missed
+    if len(missed) > most:
+        cases = "\n".join(f"  {case}  {_link(client, case)}" for case in missed)
+        raise Failure(
+            f"{name} was not promoted: {len(missed)} answers that people blocked or redacted since {since} would have"
+            f" left unseen\n{cases}",
+            ERROR,
+            code="missed_blocks",
+        )
+
+
+def _played(
+    client: Client, config: PolicyConfig, since: str, until: str | None, *, scores_only: bool, reviewers: int | None
+) -> tuple[Backtest, dict[str, Any]]:
+    from escalations.settings import EscalationSettings
+    from policies.backtesting import backtest as play
+    from policies.predicting import predict
+
+    result = play(config, _records(client, since, until, contents=not scores_only))
+    settings = EscalationSettings.model_validate(client.get("/v1/settings")["settings"])
+    named = {*result.newly_escalated, *result.no_longer, *result.missed, *result.undecided}
+    return result, {
+        **result.shown(),
+        "sla": predict(result, settings, reviewers).shown(),
+        "links": {name: _link(client, name) for name in sorted(named)},
+    }
+
+
+def _link(client: Client, name: str) -> str:
+    """Where a case, or an event that is none, can be looked at."""
+    kind = "escalations" if name.startswith("esc_") else "events"
+    return f"{client.url}/v1/{kind}/{name}"
 
 
 def suggest(
@@ -166,6 +208,10 @@ def _records(client: Client, since: str, until: str | None, *, contents: bool) -
             resolution=case.get("resolution"),
             category=case.get("category"),
             handled_s=_handled(case),
+            reviewer=case.get("reviewer"),
+            at=datetime.fromisoformat(event["at"]),
+            team=event["team"],
+            masked=bool(context.get("masked")),
         )
 
 
@@ -199,7 +245,12 @@ def _show(shown: dict[str, Any]) -> None:
     if shown["unknown"]:
         note(f"of {shown['unknown']} requests neither content nor scores are kept; nothing can be said of them")
     for name in missed:
-        show_line(f"missed: {name}  (kt escalation get {name})")
+        show_line(f"missed: {name}  {shown['links'][name]}  (kt escalation get {name})")
+    sla = shown["sla"]
+    show_line(
+        f"breaches by {sla['reviewers']} reviewers: {sla['before']['breached']} of {sla['before']['cases']} →"
+        f" {sla['after']['breached']} of {sla['after']['cases']}"
+    )
     rows = [
         (rule, one["before"], one["after"], one["decided"], _share(one["precision"]), _share(one["recall"]))
         for rule, one in shown["rules"].items()

@@ -112,13 +112,24 @@ def promote(
     name: Name,
     version: Annotated[int, typer.Argument(metavar="VERSION", help="Which version.")],
     to: Annotated[str, typer.Option(help="active, shadow, or draft: out of shadow again.")] = "active",
+    fail_if_missed_blocks: Annotated[
+        int | None,
+        typer.Option(help="Backtest it first; refuse when more than so many blocked answers would leave.", min=0),
+    ] = None,
+    since: Annotated[str, typer.Option(help="What that backtest looks back on.")] = "30d",
     profile: Profile = None,
     json: Json = False,
 ) -> None:
     """Let a version look on (shadow), or act (active). Where two people are asked for, the second one decides."""
     if to not in ("active", "shadow", "draft"):
         raise Failure("--to is active, shadow or draft", USAGE, code="usage")
-    moved = connect(profile).post(f"{_path(name)}/promote", {"version": version, "to": to})
+    client = connect(profile)
+    if fail_if_missed_blocks is not None:
+        from cli.policy_tuning import check_missed_blocks
+
+        text = client.get(f"{_path(name)}/versions/{version}")["text"]
+        check_missed_blocks(client, text, f"{name} version {version}", since, fail_if_missed_blocks)
+    moved = client.post(f"{_path(name)}/promote", {"version": version, "to": to})
     if json:
         show_json(moved)
     elif moved["stage"] == "proposed":

@@ -1,21 +1,27 @@
 """What a configuration would have made of what happened, held against what people decided.
 
-A record with its content is tried anew. One without, of a request that passed and of which nothing but names and scores
-was kept, is judged by its recorded scores; where it has none, nothing can be said, and it is counted as such.
+A record with its content is tried anew, but for what no content shows: what an application demanded, a detector of
+one's own, a rate, personal data that the reader sees only as stars. That is judged by what was recorded. A record
+without content, of a request that passed and of which nothing but names and scores was kept, is judged by its recorded
+scores; where it has none, nothing can be said, and it is counted as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from escalations.severity import Severity
 from policies.chain import Chain, Verdict
 from policies.config import PolicyConfig
 from policies.findings import VERDICTS
 from policies.options import HumanOversight, PromptInjection
+from policies.rates import POLICY as RATES
 from policies.trying import try_out
 
+_SEVERITIES = frozenset(severity.value for severity in Severity)
 PROVED_RIGHT = frozenset({"block", "redact_and_allow"})
 """Resolutions after which nobody would have wanted the answer to leave as it was."""
 
@@ -24,7 +30,8 @@ PROVED_RIGHT = frozenset({"block", "redact_and_allow"})
 class Record:
     """One governed request. `findings` are the event's; `answer` is None where the content is not there.
 
-    `resolution` and `category` are what a person decided; `handled_s` is how long they had it.
+    `resolution` and `category` are what a person, the `reviewer`, decided; `handled_s` is how long they had it.
+    `masked`: personal data in the content is stars. `at` is when it came, `team` the consumer's.
     """
 
     event_id: str
@@ -37,6 +44,20 @@ class Record:
     resolution: str | None = None
     category: str | None = None
     handled_s: float | None = None
+    reviewer: str | None = None
+    at: datetime | None = None
+    team: str | None = None
+    masked: bool = False
+
+    @property
+    def name(self) -> str:
+        """The case's id, or the event's where there is none."""
+        return self.escalation_id or self.event_id
+
+    @property
+    def severity(self) -> Severity:
+        """The highest of what held it."""
+        return _highest(one for one in self.findings if one.get("verdict") == Verdict.ESCALATED)
 
     @property
     def rules(self) -> frozenset[str]:
@@ -49,6 +70,15 @@ class Record:
     def right(self) -> bool | None:
         """Whether holding it was right; None where nobody decided."""
         return None if self.resolution is None else self.resolution in PROVED_RIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A record that is held: by which rules, and how severe it is."""
+
+    record: Record
+    rules: frozenset[str]
+    severity: Severity
 
 
 @dataclass(slots=True)
@@ -97,6 +127,8 @@ class Backtest:
     missed: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
     saved_s: float = 0.0
+    held_before: list[Held] = field(default_factory=list)
+    held_after: list[Held] = field(default_factory=list)
     rules: dict[str, RuleScore] = field(default_factory=dict)
 
     def shown(self) -> dict[str, Any]:
@@ -133,11 +165,15 @@ def backtest(config: PolicyConfig, records: Iterable[Record]) -> Backtest:
     return result
 
 
-def _count(result: Backtest, record: Record, verdict: Verdict, rules: frozenset[str]) -> None:
+def _count(result: Backtest, record: Record, verdict: Verdict, rules: frozenset[str], severity: Severity) -> None:
     was, will = record.verdict == Verdict.ESCALATED, verdict is Verdict.ESCALATED
-    name = record.escalation_id or record.event_id
+    name = record.name
     result.before += was
     result.after += will
+    if was:
+        result.held_before.append(Held(record, record.rules, record.severity))
+    if will:
+        result.held_after.append(Held(record, rules, severity))
     if will and not was:
         result.newly_escalated.append(name)
     if was and not will:
@@ -159,26 +195,51 @@ def _count(result: Backtest, record: Record, verdict: Verdict, rules: frozenset[
         score.kept += after and before and bool(record.right)
 
 
-def _would_hold(record: Record, config: PolicyConfig, chain: Chain) -> tuple[Verdict, frozenset[str]] | None:
-    """The verdict, and the rules that escalate; None where nothing can be said."""
+Verdicts = tuple[Verdict, frozenset[str], Severity]
+"""The verdict, the rules that escalate, and the highest severity of theirs."""
+
+
+def _would_hold(record: Record, config: PolicyConfig, chain: Chain) -> Verdicts | None:
+    """None where nothing can be said."""
     if record.answer is not None:
         trial = try_out(chain, record.request or {}, record.answer)
-        found = {f"{f.policy}.{f.reason_code}" for f in trial.findings if f.verdict is Verdict.ESCALATED}
-        # What the application itself demanded is held under every configuration.
-        demanded = {f"{f['policy']}.{f['reason_code']}" for f in record.findings if _demanded(f)}
-        verdict = max(trial.verdict, Verdict.ESCALATED, key=_rank) if demanded else trial.verdict
-        return verdict, frozenset(found | demanded)
+        found = [finding.summary() for finding in trial.findings if finding.verdict is Verdict.ESCALATED]
+        kept, holding = _by_record(config, [one for one in record.findings if _beyond_content(record, config, one)])
+        return _told(max(trial.verdict, kept, key=_rank), [*found, *holding])
     if not record.findings:
-        return None if record.verdict != "failed" and _could_find(config) else (Verdict.PASSED, frozenset())
-    verdict, rules = Verdict.PASSED, set()
-    for finding in record.findings:
+        sure = record.verdict == "failed" or not _could_find(config)
+        return _told(Verdict.PASSED, []) if sure else None
+    return _told(*_by_record(config, record.findings))
+
+
+def _by_record(config: PolicyConfig, findings: Sequence[dict[str, Any]]) -> tuple[Verdict, list[dict[str, Any]]]:
+    """The verdict on recorded findings, and those of them that escalate."""
+    verdict, holding = Verdict.PASSED, []
+    for finding in findings:
         action = _action(config, finding)
         if action is None:
             continue
         verdict = max(verdict, VERDICTS[action], key=_rank)
         if action == "escalate":
-            rules.add(f"{finding['policy']}.{finding['reason_code']}")
-    return verdict, frozenset(rules)
+            holding.append(finding)
+    return verdict, holding
+
+
+def _told(verdict: Verdict, holding: Sequence[dict[str, Any]]) -> Verdicts:
+    return verdict, frozenset(f"{one['policy']}.{one['reason_code']}" for one in holding), _highest(holding)
+
+
+def _beyond_content(record: Record, config: PolicyConfig, finding: dict[str, Any]) -> bool:
+    """Whether trying the content anew cannot show this."""
+    name = finding["policy"]
+    if _demanded(finding) or name == RATES or name in config.detectors:
+        return True
+    return record.masked and name == "pii-detector"
+
+
+def _highest(findings: Iterable[dict[str, Any]]) -> Severity:
+    told = [Severity(one["severity"]) for one in findings if one.get("severity") in _SEVERITIES]
+    return min(told, key=lambda severity: severity.rank, default=Severity.MEDIUM)
 
 
 def _rank(verdict: Verdict) -> int:

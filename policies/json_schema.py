@@ -38,9 +38,40 @@ def json_schema(draft: str = "2020-12") -> dict[str, Any]:
     model = definitions["Model"]
     definitions["Model"] = {"anyOf": [_SHORT_MODEL, _named(model)]}
     definitions["Pack"]["properties"]["version"] = {"type": ["string", "number"], "description": "such as 1.2.0"}
+    definitions["ConsumerGroup"]["properties"]["policy"] = {
+        **definitions["ConsumerGroup"]["properties"]["policy"],
+        **_laid_over({"$ref": "#/$defs/PolicyOptions"}, definitions, {}),
+    }
+    definitions["ConsumerGroup"]["properties"]["policy"].pop("additionalProperties", None)
+    definitions["ConsumerGroup"]["properties"]["policy"].pop("type", None)
     if draft == "07":
         made = _older(made)
     return {"$schema": DRAFTS[draft], "$id": "https://keeptrusts.invalid/schemas/policy-config/v1.json", **made}
+
+
+def _laid_over(schema: Any, definitions: dict[str, Any], made: dict[str, str]) -> Any:
+    """What may be laid over a block: of it and of the blocks in it nothing is required. Lists are replaced whole, so
+    what stands in them is as ever."""
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        if definitions[name].get("type") != "object":
+            return schema
+        if name not in made:
+            made[name] = f"{name}Overlay"
+            definitions[made[name]] = _laid_over(definitions[name], definitions, made)
+        return {**schema, "$ref": f"#/$defs/{made[name]}"}
+    over = {key: value for key, value in schema.items() if key not in ("required", "minProperties")}
+    if "anyOf" in over:
+        over["anyOf"] = [_laid_over(each, definitions, made) for each in over["anyOf"]]
+    if isinstance(over.get("properties"), dict):
+        over["properties"] = {name: _laid_over(each, definitions, made) for name, each in over["properties"].items()}
+    for name, each in (over.get("patternProperties") or {}).items():
+        over["patternProperties"] = {**over["patternProperties"], name: _laid_over(each, definitions, made)}
+    if isinstance(over.get("additionalProperties"), dict):
+        over["additionalProperties"] = _laid_over(over["additionalProperties"], definitions, made)
+    return over
 
 
 def _named(model: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from typer.testing import CliRunner
 
 import cli.policy
 import cli.policy_tuning
+import cli.policy_versions
 from cli.failures import NOT_FOUND, Failure
+from escalations.settings import EscalationSettings
+from escalations.severity import Severity
 from policies.backtesting import Record, backtest
 from policies.config import PolicyConfig
+from policies.predicting import predict
 from policies.starting import starting_config
 from policies.suggesting import changed, suggest_changes
 
@@ -158,11 +163,19 @@ def test_nothing_is_counted_twice_or_lost(cases: list[tuple[int, str | None]], v
 
 
 class Api:
-    """The API with a few events and cases."""
+    """The API with a few events and cases, and a policy of one version."""
+
+    url = "http://api.example"
 
     def __init__(self, records: list[Record]) -> None:
         self.records = {one.event_id: one for one in records}
         self.read: list[str] = []
+        self.posted: list[tuple[str, Any]] = []
+        self.text = ""
+
+    def post(self, path: str, body: Any) -> Any:
+        self.posted.append((path, body))
+        return {"stage": body["to"]}
 
     def get(self, path: str, **query: Any) -> Any:
         if path == "/v1/events":
@@ -173,6 +186,10 @@ class Api:
             ]
             page = rows[:60]
             return {"events": page, "next_cursor": int(query["after"]) + len(page) if page else query["after"]}
+        if path == "/v1/settings":
+            return {"settings": {"sla": {"medium": "10m"}}}
+        if path.endswith("/versions/2"):
+            return {"text": self.text}
         if path.startswith("/v1/policies/"):
             moves = [{"version": 2, "stage": "active", "at": "2026-01-02T00:00:00+00:00"}]
             return {"moves": moves}
@@ -184,6 +201,7 @@ class Api:
         return {
             "resolution": one.resolution,
             "category": one.category,
+            "reviewer": "ana",
             "claimed_at": "2026-01-01T10:00:00+00:00",
             "ended_at": "2026-01-01T10:01:00+00:00",
         }
@@ -191,13 +209,15 @@ class Api:
     @staticmethod
     def _event(one: Record) -> dict[str, Any]:
         shown = {"event_id": one.event_id, "verdict": one.verdict, "escalation_id": one.escalation_id}
-        return {**shown, "consumer_group": None, "body": {"policies": list(one.findings)}}
+        placed = {"at": "2026-01-01T09:00:00+00:00", "team": None, "consumer_group": None}
+        return {**shown, **placed, "body": {"policies": list(one.findings)}}
 
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     made = Api(decisions())
     monkeypatch.setattr(cli.policy_tuning, "connect", lambda _profile: made)
+    monkeypatch.setattr(cli.policy_versions, "connect", lambda _profile: made)
     return made
 
 
@@ -212,11 +232,77 @@ def test_the_commands_read_every_page_and_say_what_they_found(api: Api, tmp_path
     assert set(api.read) == {"context"}
     plain = run.invoke(cli.policy.app, ["backtest", str(file), "--scores-only", "--fail-if-missed-blocks", "0"])
     assert plain.exit_code == 1
-    assert f"missed: {told['missed_blocks'][0]}" in plain.output
+    assert f"missed: {told['missed_blocks'][0]}  http://api.example/v1/escalations/esc_" in plain.output
+    assert told["links"].keys() >= {*told["missed_blocks"], *told["no_longer_escalated"]}
+    # All came at once, each takes a minute, and the target is ten.
+    sla = told["sla"]
+    assert (sla["reviewers"], sla["handling_seconds"], sla["before"]["cases"]) == (1, 60, 200)
+    assert sla["after"]["breached"] < sla["before"]["breached"]
+    assert "breaches by 1 reviewers: " in plain.output
+    many = run.invoke(cli.policy.app, ["backtest", str(file), "--reviewers", "200", "--json"])
+    assert json.loads(many.stdout)["sla"]["before"]["breached"] == 0
     suggested = json.loads(run.invoke(cli.policy.app, ["suggest", "--file", str(file), "--json"]).stdout)
     assert {one["rule"] for one in suggested["suggestions"]} >= {"human-oversight.hiring_actions"}
     assert "actions:\n" in run.invoke(cli.policy.app, ["suggest", "--file", str(file)]).output
     assert file.read_text() == before
+
+
+def test_a_promotion_is_refused_when_more_than_so_many_blocks_would_be_missed(api: Api) -> None:
+    api.text = starting_config("demo", None).replace("threshold: 0.5 ", "threshold: 0.95 ")
+    promote = ["promote", "demo", "2", "--fail-if-missed-blocks", "0"]
+    refused = CliRunner().invoke(cli.policy.app, promote)
+    assert isinstance(refused.exception, Failure)
+    assert refused.exception.code == "missed_blocks"
+    assert "http://api.example/v1/escalations/esc_" in str(refused.exception)
+    assert api.posted == []
+    api.text = starting_config("demo", None)
+    assert CliRunner().invoke(cli.policy.app, promote).exit_code == 0
+    assert api.posted == [("/v1/policies/demo/promote", {"version": 2, "to": "active"})]
+
+
+def said(text: str) -> dict[str, Any]:
+    return {"choices": [{"message": {"role": "assistant", "content": text}}]}
+
+
+def test_what_no_content_shows_is_judged_by_what_was_recorded() -> None:
+    config = PolicyConfig.model_validate(
+        {
+            "policies": {"chain": ["pii-detector", "rate-anomaly", "own"]},
+            "policy": {"pii-detector": {"action": "escalate"}},
+            "detectors": {"own": {"url": "http://localhost/look"}},
+        }
+    )
+
+    def found(policy: str, **more: Any) -> dict[str, Any]:
+        return {"policy": policy, "reason_code": "x", "verdict": "escalated", "score": 900, "severity": "high", **more}
+
+    records = [
+        record("own", found("own"), request={}, answer=said("fine")),
+        record("rate", found("rate-anomaly"), request={}, answer=said("fine")),
+        record("stars", found("pii-detector"), request={}, answer=said("****@***.*******"), masked=True),
+        record("plain", found("pii-detector"), request={}, answer=said("nothing is left in it")),
+    ]
+    result = backtest(config, records)
+    assert result.no_longer == ["esc_plain"]
+    assert {held.severity for held in result.held_after} == {Severity.HIGH}
+
+
+def test_fewer_cases_breach_less_by_the_clocks_of_the_settings() -> None:
+    start = datetime(2026, 5, 7, 10, tzinfo=UTC)
+    records = [
+        record(
+            str(number), finding(score=600 if number % 2 else 900, severity="high"), at=start, handled_s=600,
+            resolution="allow", reviewer="ana" if number % 4 else "ben",
+        )
+        for number in range(24)
+    ]  # fmt: skip
+    result = backtest(threshold(0.8), records)
+    told = predict(result, EscalationSettings.model_validate({"sla": {"high": "1h"}}))
+    # Two people decide six each within the hour, twelve in all.
+    assert (told.reviewers, told.before.cases, len(told.before.breached)) == (2, 24, 12)
+    assert (told.after.cases, len(told.after.breached)) == (12, 0)
+    shorter = predict(result, EscalationSettings.model_validate({"sla": {"high": "30m"}}), reviewers=2)
+    assert shorter.shown()["after"]["by_severity"] == {"high": {"cases": 12, "breached": 6}}
 
 
 def test_volume_before_and_after_a_version(api: Api) -> None:

@@ -256,6 +256,29 @@ def test_the_schema_takes_every_documented_example_and_refuses_a_typo(draft: str
     assert "$defs" not in json_schema("07")
 
 
+@pytest.mark.parametrize("draft", VALIDATORS)
+@pytest.mark.parametrize(
+    ("overlay", "fine"),
+    [
+        ("human-oversight: {threshold: 0.7}", True),  # what the common block requires need not be said again
+        ("human-oversight: {hold: {mode: deferred}}", True),
+        ("prompt-injection: {response: {action: log}}", True),
+        ("pii-detector: {rollout: {by: request}}", True),
+        ("content-rules: {rules: [{name: a, phrases: [x]}]}", True),
+        ("human-oversight: {treshold: 0.7}", False),
+        ("human-oversight: {hold: {mode: later}}", False),
+        ("human-oversigt: {threshold: 0.7}", False),
+        ("pii-detector: {action: encrypt}", False),
+        ("content-rules: {rules: [{phrases: [x]}]}", False),  # a list is replaced whole
+        ("audit-logger: 7", False),
+    ],
+)
+def test_a_groups_overlay_is_typed_in_the_schema(draft: str, overlay: str, fine: bool) -> None:
+    document = yaml.safe_load(f"{BASE}consumer_groups:\n  vip:\n    policy:\n      {overlay}\n")
+    found = list(VALIDATORS[draft](json_schema(draft)).iter_errors(document))
+    assert (found == []) is fine, [error.message for error in found]
+
+
 def test_the_starting_configuration_is_fine_and_names_its_schema() -> None:
     text = starting_config("demo", "policy-config.schema.json")
     assert text.startswith("# yaml-language-server: $schema=policy-config.schema.json\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -27,6 +27,7 @@ from gateway.rules import Rules
 from gateway.services import Services
 from gateway.streaming import Streamed
 from gateway.surfaces import Surface
+from gateway.targets import Begun
 from gateway.windowing import Leaked, windowed
 from policies.chain import Verdict
 from policies.options import OVERSIGHT_CATEGORIES
@@ -96,7 +97,7 @@ class Answering:
     async def _told(self, call: Call, result: Result) -> Response:
         asked = call.asked
         if isinstance(result, Released):
-            headers = _headers(call, result)
+            headers = _headers(call, result.headers, result.verdict, result.event_id, result.upstream_s)
             if asked.stream:
                 body = asked.surface.stream(result.document, include_usage=asked.include_usage)
                 return Response(b"".join(body), 200, {**headers, **STREAM_HEADERS})
@@ -156,17 +157,16 @@ class Answering:
             raise
         if begun is None:
             return None
-        first, pieces, target = begun
-        event = self._governor.event(call, screened.findings, screened.verdict, screened.cause, target)
+        event = self._governor.event(call, screened.findings, screened.verdict, screened.cause, begun.target)
         try:
             await self._governor.record(event)
         except BaseException:
-            await pieces.aclose()
+            await begun.pieces.aclose()
             raise
-        passing = self._passing(call, first, pieces)
-        body = self._windowed(call, passing, target) if window else passing
-        headers = {"x-policy-verdict": screened.verdict.value, "x-event-id": event.event_id, **STREAM_HEADERS}
-        return Streamed(body, headers)
+        passing = self._passing(call, begun)
+        body = self._windowed(call, passing, begun.target) if window else passing
+        headers = _headers(call, begun.headers, screened.verdict, event.event_id, begun.seconds)
+        return Streamed(body, {**headers, **STREAM_HEADERS})
 
     async def _windowed(
         self, call: Call, passing: AsyncGenerator[bytes, None], target: Target
@@ -179,23 +179,21 @@ class Answering:
             except Leaked as leaked:
                 yield call.asked.surface.stream_error(await self._governor.cut_off(call, leaked.finding, target))
 
-    async def _passing(
-        self, call: Call, first: bytes, pieces: AsyncGenerator[bytes, None]
-    ) -> AsyncGenerator[bytes, None]:
+    async def _passing(self, call: Call, begun: Begun) -> AsyncGenerator[bytes, None]:
         limits, meter = call.rules.limits, TokenMeter()
         counts = limits.tokens_per_minute is not None
         try:
             if counts:
-                meter.read(first)
-            yield first
-            async for piece in pieces:
+                meter.read(begun.first)
+            yield begun.first
+            async for piece in begun.pieces:
                 if counts:
                     meter.read(piece)
                 yield piece
         except GatewayError as fault:
             yield call.asked.surface.stream_error(fault)
         finally:
-            await pieces.aclose()
+            await begun.pieces.aclose()
             self._services.limiter.spend(call.consumer.login, limits, meter.tokens)
 
     async def _refuse_to_go_on_from_what_was_not_released(self, consumer: Principal, asked: Asked) -> None:
@@ -270,12 +268,12 @@ def no_model(name: str) -> GatewayError:
     )
 
 
-def _headers(call: Call, result: Released) -> dict[str, str]:
-    overhead = (time.monotonic() - call.started - result.upstream_s) * 1000
+def _headers(call: Call, told: Mapping[str, str], verdict: Verdict, event_id: str, upstream_s: float) -> dict[str, str]:
+    overhead = (time.monotonic() - call.started - upstream_s) * 1000
     return {
-        **result.headers,
-        "x-policy-verdict": result.verdict.value,
-        "x-event-id": result.event_id,
+        **told,
+        "x-policy-verdict": verdict.value,
+        "x-event-id": event_id,
         "x-gateway-overhead-ms": f"{max(0.0, overhead):.2f}",
     }
 

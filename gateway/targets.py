@@ -38,6 +38,17 @@ class Answered:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A stream of which the first piece is there, `seconds` after it was asked for; the others are to be closed."""
+
+    first: bytes
+    pieces: AsyncGenerator[bytes, None]
+    headers: Mapping[str, str]
+    target: Target
+    seconds: float
+
+
 class Targets:
     def __init__(self, upstream: Upstream, endpoints: Mapping[str, Endpoint]) -> None:
         self._upstream = upstream
@@ -69,40 +80,37 @@ class Targets:
 
     async def stream(
         self, surface: Surface, candidates: Sequence[Target], model: str, request: dict[str, Any]
-    ) -> tuple[bytes, AsyncGenerator[bytes, None], Target] | None:
-        """(first piece, the others, who gave them) of a stream; None where a target cannot stream this surface.
+    ) -> Begun | None:
+        """The stream of the first target that begins one; None where a target cannot stream this surface.
 
         Raises GatewayError, the last target's; after the first piece there is no other target to turn to.
         """
         for number, target in enumerate(candidates, 1):
-            pieces = self._pieces(surface, target, {**request, "model": target.upstream_name(model)})
-            if pieces is None:
-                return None
             try:
-                return await anext(pieces, b""), pieces, target
+                return await self._begun(surface, target, {**request, "model": target.upstream_name(model)})
             except GatewayError as fault:
                 if number == len(candidates) or not _gives_way(fault):
                     raise
         return None
 
-    def _pieces(self, surface: Surface, target: Target, asked: dict[str, Any]) -> AsyncGenerator[bytes, None] | None:
+    async def _begun(self, surface: Surface, target: Target, asked: dict[str, Any]) -> Begun | None:
         provider, endpoint = provider_named(target.provider), self._endpoints[target.id]
+        translation = None
         if provider.speaks(surface.name):
             sent = _send(provider, surface, surface, endpoint, asked)
-            return self._upstream.stream(endpoint, sent, provider.failure)
-        if surface is not _CHAT:
+        elif surface is _CHAT:
+            try:
+                sent, translation = provider.streaming(surface.plain_request(asked), endpoint.secret)
+            except Untranslatable as fault:
+                raise invalid(str(fault), fault.param, code="unsupported_by_provider") from None
+        else:
             return None
-        try:
-            streaming = provider.streaming(surface.plain_request(asked), endpoint.secret)
-        except Untranslatable as fault:
-            raise invalid(str(fault), fault.param, code="unsupported_by_provider") from None
-        if streaming is None:
-            return None
-        sent, translation = streaming
-        include_usage = surface.options(asked)[1]
-        return translated(
-            self._upstream.stream(endpoint, sent, provider.failure), translation, include_usage=include_usage
-        )
+        started = time.monotonic()
+        headers, pieces = await self._upstream.stream(endpoint, sent, provider.failure)
+        if translation is not None:
+            pieces = translated(pieces, translation, include_usage=surface.options(asked)[1])
+        first = await anext(pieces, b"")
+        return Begun(first, pieces, told_headers(headers), target, time.monotonic() - started)
 
     async def _ask(self, surface: Surface, target: Target, model: str, request: dict[str, Any]) -> Answered:
         provider, endpoint = provider_named(target.provider), self._endpoints[target.id]

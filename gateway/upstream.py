@@ -57,12 +57,16 @@ class Completed:
     size: int
 
 
+Streaming = tuple[Headers, AsyncGenerator[bytes, None]]
+"""The headers of a streamed answer, and its raw bytes as they come, which may raise GatewayError too."""
+
+
 class Upstream(Protocol):
     async def complete(self, endpoint: Endpoint, sent: Sent, failure: Failure) -> Completed:
         """One whole answer. Raises GatewayError."""
 
-    def stream(self, endpoint: Endpoint, sent: Sent, failure: Failure) -> AsyncGenerator[bytes, None]:
-        """The raw bytes of a streamed answer. Raises GatewayError before the first of them."""
+    async def stream(self, endpoint: Endpoint, sent: Sent, failure: Failure) -> Streaming:
+        """A streamed answer, once its head is there. Raises GatewayError."""
 
     async def close(self) -> None: ...
 
@@ -84,16 +88,14 @@ class PooledUpstream:
             raise _refused(answer.status, answer.body, answer.headers, failure)
         return Completed(_object(answer.body), answer.headers, len(answer.body))
 
-    async def stream(self, endpoint: Endpoint, sent: Sent, failure: Failure) -> AsyncGenerator[bytes, None]:
+    async def stream(self, endpoint: Endpoint, sent: Sent, failure: Failure) -> Streaming:
         try:
             head, pieces = await _asked(self._wire.stream, endpoint, sent)
-            async with aclosing(pieces):
-                if head.status != 200:
-                    raise _refused(head.status, await _whole(pieces), head.headers, failure)
-                async for piece in pieces:
-                    yield piece
+            if head.status != 200:
+                raise _refused(head.status, await _whole(pieces), head.headers, failure)
         except (WireError, TimeoutError) as fault:
             raise _unreachable(fault) from None
+        return head.headers, _told_faults(pieces)
 
     async def close(self) -> None:
         await self._wire.close()
@@ -119,12 +121,22 @@ def told_headers(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in lowered if name in _TOLD or name.startswith("x-ratelimit-")}
 
 
+async def _told_faults(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+    except (WireError, TimeoutError) as fault:
+        raise _unreachable(fault) from None
+
+
 async def _whole(pieces: AsyncGenerator[bytes, None]) -> bytes:
     body = b""
-    async for piece in pieces:
-        body += piece
-        if len(body) > LARGEST_ANSWER:
-            raise _too_large()
+    async with aclosing(pieces):
+        async for piece in pieces:
+            body += piece
+            if len(body) > LARGEST_ANSWER:
+                raise _too_large()
     return body
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.providers.errors import error_object, text
-from gateway.providers.provider import Failure, Sent
+from gateway.providers.provider import Failure, Sent, Translation, Untranslatable
 
 _PATHS = {
     "chat": "/chat/completions",
@@ -54,8 +54,8 @@ class OpenAICompatible:
             raise ValueError("a choice without a message")
         return document
 
-    def streaming(self, body: dict[str, Any], secret: str | None) -> None:  # noqa: ARG002
-        return None
+    def streaming(self, body: dict[str, Any], secret: str | None) -> tuple[Sent, Translation]:  # noqa: ARG002
+        raise Untranslatable("what passes untouched is not translated")
 
     def failure(self, body: bytes) -> Failure:
         """The envelope of OpenAI, or one of those that its imitations use instead."""

@@ -58,8 +58,8 @@ class Provider(Protocol):
     def answer(self, surface: str, document: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
         """The provider's JSON as a document of that surface. Raises ValueError when it is no such answer."""
 
-    def streaming(self, body: dict[str, Any], secret: str | None) -> tuple[Sent, Translation] | None:
-        """A chat request for a stream, and what translates it; None where chat passes untouched. Raises
+    def streaming(self, body: dict[str, Any], secret: str | None) -> tuple[Sent, Translation]:
+        """A chat request for a stream, and what translates it, where chat does not pass untouched. Raises
         Untranslatable."""
 
     def failure(self, body: bytes) -> Failure:

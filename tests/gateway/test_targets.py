@@ -139,6 +139,8 @@ def test_a_stream_that_passes_through_gives_way_before_its_first_piece(
     answer = httpx.post(url, json=body, headers=headers, timeout=60)
     assert (answer.status_code, answer.text.rstrip().endswith("[DONE]")) == (200, True)
     assert (failing.asked(marker), model.asked(marker)) == (1, 1)
+    assert answer.headers["x-ratelimit-remaining-requests"] == "41"
+    assert float(answer.headers["x-gateway-overhead-ms"]) >= 0
     assert admin.get(f"/v1/events/{answer.headers['x-event-id']}").json()["target"] == "chat-only"
 
 

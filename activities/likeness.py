@@ -18,7 +18,7 @@ from escalations.case import Precedent
 from escalations.decision_settings import DecisionSettings
 from escalations.decisions import Resolution
 from store.appeals import find_appeal
-from store.contents import ANSWER, FINDING, TOKENS, Contents
+from store.contents import ANSWER, FINDING, REQUEST, TOKENS, Contents
 from store.holds import find_leader, last_decision
 from store.releases import find_releases
 from vault.envelopes import VaultError
@@ -26,7 +26,8 @@ from vault.envelopes import VaultError
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """`held` is what the leader holds: the follower holds the very same, so that one decision is about one answer."""
+    """`held` is what the leader holds: the follower holds the very same, so that one decision is about one answer, and
+    what the leader's finding says of it (where something is masked) holds for both."""
 
     precedent: Precedent | None = None
     leader: str | None = None
@@ -79,7 +80,7 @@ async def likeness(
         leader = await find_leader(connection, tenant, consumer, request_digest, now)
         if leader is not None:
             try:
-                held = await contents.read(connection, tenant, leader, ANSWER, FINDING, TOKENS)
+                held = await contents.read(connection, tenant, leader, REQUEST, ANSWER, FINDING, TOKENS)
             except VaultError:
                 return Likeness()
             return Likeness(None, leader, held)

@@ -133,7 +133,13 @@ class Opener:
                 like = await likeness(connection, self._contents, *asked)
         if like.held is not None:
             held = like.held
-            proposal = replace(proposal, answer=held[ANSWER], finding=held[FINDING], tokens=held.get(TOKENS))
+            proposal = replace(
+                proposal,
+                request=held[REQUEST],
+                answer=held[ANSWER],
+                finding=held[FINDING],
+                tokens=held.get(TOKENS),
+            )
         key, wrapped = self._contents.new_key(event.tenant, escalation_id)
         opening, choice = await self._opening(
             proposal, version, directory, escalation_id, key.digest(proposal.answer), key.digest(proposal.request)

@@ -1,6 +1,6 @@
 """Bringing an escalation into being: content and hold first, then the workflow. Nothing may leave before both are sure.
 
-    1. route and clock are fixed from the settings of this moment
+    1. route, clock and, where a team's cases are given out, the reviewer are fixed from the settings of this moment
     2. content (sealed), hold, event and ledger entry are durable
     3. Temporal acknowledges the start of the workflow
 
@@ -22,17 +22,21 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.assigning import choose_assignee
 from activities.likeness import Likeness, Turns, likeness
 from escalations.approvals import decision_terms
+from escalations.assignment import Waiting
 from escalations.case import EDITION, Appeal, Opening
 from escalations.facts import Facts
 from escalations.routing import Choice, Directory, Preset, choose
+from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.sla import SlaTerms
 from escalations.step import open_case
 from escalations.terms import Frozen, terms_of
 from escalations.views import View, view_of
 from ledger.entries import Draft
+from store.assigning import kind_of, release
 from store.contents import ANSWER, FINDING, REQUEST, TOKENS, Contents
 from store.database import Database
 from store.directory import read_directory
@@ -145,6 +149,7 @@ class Opener:
             proposal, version, directory, escalation_id, key.digest(proposal.answer), key.digest(proposal.request)
         )
         opening = replace(opening, leader=like.leader, precedent=like.precedent)
+        opening = replace(opening, assignee=await self._assignee(opening, version.settings, now))
         hold = HeldRequest(
             escalation_id=escalation_id,
             consumer=event.consumer,
@@ -160,6 +165,8 @@ class Opener:
         async with self._database.write() as connection:
             registered = await register(connection, event.tenant, hold)
             if registered is not hold:
+                if opening.assignee is not None:
+                    await release(connection, event.tenant, [escalation_id])
                 return None, registered.escalation_id
             fields = {REQUEST: proposal.request, ANSWER: proposal.answer, FINDING: proposal.finding}
             if proposal.tokens is not None:
@@ -250,6 +257,16 @@ class Opener:
         )
         return opening, choice
 
+    async def _assignee(self, opening: Opening, settings: EscalationSettings, now: datetime) -> str | None:
+        """Who of the team is given it. Nobody looks at what another case decides, and an
+        appeal waits for whoever may take it."""
+        team = opening.route.team
+        if team is None or opening.leader or opening.precedent or opening.appeal:
+            return None
+        never = frozenset({opening.requester} if opening.requester else ())
+        waiting = Waiting(opening.escalation_id, now, kind_of(opening.consumer, opening.policy_rule), never)
+        return await choose_assignee(self._database, opening.tenant, settings, team, waiting)
+
     async def _terms(self, tenant: str, version: SettingsVersion, facts: Facts, now: datetime) -> SlaTerms:
         """In a thread: holidays are loaded from disk the first time, and a calendar takes its milliseconds."""
         frozen = self._frozen.setdefault(tenant, {})
@@ -278,6 +295,8 @@ class Opener:
         async with self._database.write() as connection:
             await set_state(connection, tenant, opening.escalation_id, HoldState.HELD)
             await put_view(connection, _first_view(opening))
+            if opening.assignee is not None:
+                await release(connection, tenant, [opening.escalation_id])
 
     async def _exists(self, escalation_id: str) -> bool | None:
         """Whether the workflow is there; None when Temporal cannot say."""

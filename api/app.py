@@ -31,6 +31,7 @@ from api import (
     stream,
     temporal_ui,
 )
+from api.assigning import Assigner
 from api.authentication import Principals, bearer
 from api.desk import Desk
 from api.limits import Limits
@@ -49,15 +50,17 @@ def create_app(services: Services) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        following = asyncio.create_task(services.feed.run())
+        desk: Desk = app.state.desk
+        running = [asyncio.create_task(work) for work in (services.feed.run(), Assigner(services, desk).run())]
         async with httpx.AsyncClient(timeout=30, trust_env=False, follow_redirects=False) as client:
             app.state.temporal_ui_client = client
             yield
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        for task in running:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await app.state.clicks.close()
-        await app.state.desk.refusals.close()
+        await desk.refusals.close()
 
     app = FastAPI(title="Keeptrusts", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
     app.state.services = services

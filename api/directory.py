@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,12 +11,12 @@ from fastapi import APIRouter, Depends
 from api.authentication import READERS, Caller, Using, only
 from api.problems import Problem
 from api.records import note_change
-from api.schemas import ConsumerBody, ConsumerGroupBody, TeamBody, TokenBody, UserBody
+from api.schemas import ConsumerBody, ConsumerGroupBody, ShiftBody, TeamBody, TokenBody, UserBody
 from escalations.commands import Role
 from escalations.durations import parse_duration
-from escalations.errors import Invalid, NotFound
+from escalations.errors import Invalid, NotAllowed, NotFound
 from store.consumers import Consumer, create_consumer, find_consumer, list_consumers, set_group
-from store.directory import Team, User, create_team, create_user, find_user, list_teams, list_users
+from store.directory import Team, User, create_team, create_user, find_user, list_teams, list_users, set_on_shift
 from store.tokens import Principal, issue_token, list_tokens, revoke_token
 
 router = APIRouter(prefix="/v1")
@@ -80,6 +80,21 @@ async def post_user(caller: Admin, using: Using, body: UserBody) -> dict[str, An
                 409, "already_exists", f"there is a user {user.login}, or that e-mail, already", field="login"
             )
     return _user(user)
+
+
+@router.put("/users/{login}/shift", tags=["directory"], summary="Come on shift, or go off it")
+async def put_shift(login: str, caller: Readers, using: Using, body: ShiftBody) -> dict[str, Any]:
+    """Whoever is off shift is given no cases by rule. One's own, or anybody's for seniors and admins."""
+    if login != caller.login and not caller.has(Role.SENIOR, Role.ADMIN):
+        raise NotAllowed(f"{caller.login} may change their own shift; a senior or an admin may change {login}'s")
+    async with using.database.read() as connection:
+        user = await find_user(connection, caller.tenant, login)
+    if user is None:
+        raise NotFound(f"there is no user {login!r}; `kt user list` shows them")
+    await note_change(using, caller, "user.shift", login=user.login, on_shift="yes" if body.on_shift else "no")
+    async with using.database.write() as connection:
+        await set_on_shift(connection, caller.tenant, user.login, body.on_shift, datetime.now(UTC))
+    return _user(replace(user, on_shift=body.on_shift))
 
 
 @router.get("/consumers", tags=["directory"], summary="Consumers: the applications behind the gateway")

@@ -237,6 +237,10 @@ class UserBody(Body):
         return roles
 
 
+class ShiftBody(Body):
+    on_shift: bool
+
+
 class ConsumerGroupBody(Body):
     """The group whose rules and limits hold for a consumer; null for the common ones."""
 

@@ -22,6 +22,7 @@ GROUPS = {
     "sla": "Clocks: report, recompute",
     "schedule": "On call: show, who",
     "notify": "Notifications: log, replay, test",
+    "shift": "Who is given cases: start, end, list",
     "team": "Teams: list, create",
     "user": "Users: list, create",
     "consumer": "Consumers of the gateway: list, create, set-group",

@@ -84,7 +84,8 @@ class Opening:
     `pack@version` and `config_digest` the hash of that configuration. `content_digest` and `request_digest` are keyed
     digests of the held answer and the request in the vault. `requester` is the login of the person behind the
     consumer, where it is known. `reply_to` is the task queue of the gateway that waits, None when nobody does;
-    `consumer_channel` is told, beside it, how the case ended. `edition` is that of the rules, see EDITION.
+    `consumer_channel` is told, beside it, how the case ended. `assignee` is who of the route's team was chosen, None
+    when it waits in the queue. `edition` is that of the rules, see EDITION.
     The same request waits already as `leader`, whose end is its own too; or was blocked as `precedent`, and is again.
     An `appeal` contests the decision of another case.
     """
@@ -117,6 +118,7 @@ class Opening:
     leader: str | None = None
     precedent: Precedent | None = None
     appeal: Appeal | None = None
+    assignee: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,6 +248,10 @@ Command = (
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """The answer to a case's wish for its next route: None when no level is left."""
+    """The answer to a case's wish for its next route: None when no level is left.
+
+    `assignee` is who of its team was chosen, None when it waits in the queue.
+    """
 
     route: Route | None
+    assignee: str | None = None

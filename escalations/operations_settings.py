@@ -14,7 +14,11 @@
         - {name: night, members: [eve], start: 2026-01-05, length: daily, restrictions: {mon-sun: "22:00-06:00"}}
         overrides:
         - {from: "2026-12-24T09:00", to: "2026-12-27T09:00", people: [ben]}
-    assignment: {strategy: least_loaded, max_open_per_reviewer: 5}
+    assignment:
+      strategy: least_loaded
+      max_open_per_reviewer: 5
+      teams:
+        legal: {strategy: round_robin, schedule: legal-on-call}
 
 What makes no sense in itself is refused here; whether the people exist, and whether a calendar opens within the year,
 is for `Schedule.people` and `Calendar.check_opens`, with the directory and the clock of the moment.
@@ -210,13 +214,34 @@ class ScheduleSettings(Part):
         return Schedule(name, layers, tuple(override.override(self.zone) for override in self.overrides))
 
 
-class AssignmentSettings(Part):
-    """How the cases of a team find their people. `queue`: reviewers take what they like."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")]
+
+
+class TeamAssignment(Part):
+    """How the cases of a team find their people. `queue`: reviewers take what they like.
+
+    Nobody holds more than `max_open_per_reviewer` cases by it, of all teams together; what they claim themselves
+    counts. With a `schedule`, only those get cases who are on call in it. Whoever went off shift gets none.
+    """
 
     strategy: Strategy = Strategy.QUEUE
     max_open_per_reviewer: Annotated[int, Field(ge=1, le=1000)] | None = None
+    schedule: Name | None = None
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")]
+class AssignmentSettings(TeamAssignment):
+    """The same for all teams, and for some of them what stands under their name instead."""
+
+    teams: dict[str, TeamAssignment] = Field(default_factory=dict)
+
+    def of(self, team: str) -> TeamAssignment:
+        return self.teams.get(team, self)
+
+    @property
+    def used(self) -> bool:
+        """Whether any team's cases are given out."""
+        return any(one.strategy is not Strategy.QUEUE for one in (self, *self.teams.values()))
+
+
 Calendars = dict[Name, CalendarSettings]
 Schedules = dict[Name, ScheduleSettings]

@@ -38,6 +38,7 @@ def contradictions(settings: EscalationSettings, directory: Directory, now: date
             trail = ("escalation_routing", "rules", number, "route_to")
             yield Contradiction(trail, f"there is no schedule {wanted!r}; there is {known}")
     yield from _channels(settings)
+    yield from _assignment(settings, directory)
     for name, calendar in settings.calendars.items():
         try:
             calendar.calendar().check_opens(now)
@@ -74,6 +75,18 @@ def _falls(channels: Mapping[str, Channel], channel: Channel) -> str | None:
             return f"{channel.fall_through!r} has failed already when it is its turn again: this goes round in a circle"
         passed.append(channel := found)
     return None
+
+
+def _assignment(settings: EscalationSettings, directory: Directory) -> Iterator[Contradiction]:
+    assignment = settings.assignment
+    for trail, one in [((), assignment), *((("teams", team), one) for team, one in assignment.teams.items())]:
+        if one.schedule is not None and one.schedule not in settings.schedules:
+            known = ", ".join(sorted(settings.schedules)) or "none"
+            told = f"there is no schedule {one.schedule!r}; there is {known}"
+            yield Contradiction(("assignment", *trail, "schedule"), told)
+    for team in assignment.teams:
+        if team not in directory.teams:
+            yield Contradiction(("assignment", "teams", team), f"there is no team {team!r}; see `kt team list`")
 
 
 def _clocks(settings: EscalationSettings) -> Iterator[Contradiction]:

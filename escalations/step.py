@@ -42,7 +42,7 @@ from escalations.commands import (
 from escalations.deciding import decide, follow, repeat
 from escalations.decisions import Resolution
 from escalations.durations import format_duration
-from escalations.errors import EscalationError, Invalid, NotAllowed
+from escalations.errors import EscalationError, Invalid, NotAllowed, Refused
 from escalations.events import Event, EventType
 from escalations.moves import Moved, close, emit, free, going_on, reroute, set_apart, take, with_approvals
 from escalations.routes import Leg, LegReason
@@ -66,7 +66,8 @@ _OPERATOR_MAY = (Claim, Unclaim, EscalateFurther)
 
 
 def open_case(opening: Opening, now: datetime) -> Moved:
-    """A case is born; a route to a user makes it theirs at once. One with a precedent ends as it was born."""
+    """A case is born; a route to a user, or an assignment in its team, makes it theirs at once. One with a precedent
+    ends as it was born."""
     route = opening.route
     case = Case(
         opening=opening,
@@ -107,9 +108,10 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         case, ended = repeat(case, opening.precedent, now)
         return case, events + ended
     nobodys = opening.leader is not None or opening.appeal is not None
-    if nobodys or route.user is None or not may_hold(standing_of(case), route.user):
+    login = route.user or opening.assignee
+    if nobodys or login is None or not may_hold(standing_of(case), login):
         return case, events
-    case, assigned = take(case, route.user, now, EventType.ASSIGNED, SYSTEM)
+    case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM)
     return case, events + assigned
 
 
@@ -228,12 +230,21 @@ def _escalate(case: Case, command: EscalateFurther, now: datetime) -> Moved:
 
 def _assign(case: Case, command: Assign, now: datetime) -> Moved:
     actor = command.actor
-    if not actor.leads:
+    if actor.kind is ActorKind.SYSTEM:
+        _check_waits(case, actor)
+    elif not actor.leads:
         check_held(standing_of(case), actor)
     check_may_hold(standing_of(case), command.assignee)
     if case.hold and case.hold.login == command.assignee:
         return case, ()
     return take(case, command.assignee, now, EventType.ASSIGNED, actor, note_digest=command.note_digest)
+
+
+def _check_waits(case: Case, actor: Actor) -> None:
+    """What is given out by rule must lie in a queue: not with somebody, and not on its way to the next level."""
+    check_free(standing_of(case), actor)
+    if case.wanted_route is not None:
+        raise Refused("this escalation is on its way to its next level", state="rerouting")
 
 
 def _extend(case: Case, command: Extend, now: datetime) -> Moved:
@@ -271,6 +282,11 @@ def _routed(case: Case, routed: Routed, now: datetime) -> Moved:
     if wanted is None or case.closed:
         return case, ()
     if routed.route is not None and may_hold(standing_of(case), routed.route.user):
-        return reroute(case, routed.route, wanted.reason, now, SYSTEM, EventType.REASSIGNED)
+        case, events = reroute(case, routed.route, wanted.reason, now, SYSTEM, EventType.REASSIGNED)
+        login = routed.assignee
+        if case.hold is not None or login is None or not may_hold(standing_of(case), login):
+            return case, events
+        case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM)
+        return case, events + assigned
     case = replace(case, wanted_route=None)
     return emit(case, EventType.UNROUTED, now, SYSTEM, reason=wanted.reason.value, route=case.route.destination)

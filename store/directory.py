@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalations.commands import Role
 from escalations.routing import Directory, Person
+from store.changes import note_change
 from store.database import insert_into
 from store.schema import memberships, teams, users
 
@@ -30,6 +31,7 @@ class User:
     teams: tuple[str, ...]
     active: bool
     created_at: datetime
+    on_shift: bool = True
 
 
 async def create_team(connection: AsyncConnection, tenant: str, team: Team) -> bool:
@@ -68,6 +70,13 @@ async def join_teams(connection: AsyncConnection, tenant: str, login: str, names
         await connection.execute(insert_into(connection, memberships).values(row).on_conflict_do_nothing())
 
 
+async def set_on_shift(connection: AsyncConnection, tenant: str, login: str, on_shift: bool, now: datetime) -> None:
+    """From now on they are given cases by rule, or no more. What they hold stays theirs."""
+    person = update(users).where(users.c.tenant == tenant, users.c.login == login)
+    await connection.execute(person.values(on_shift=on_shift))
+    await note_change(connection, tenant, "user", login, 0, now)
+
+
 async def find_user(connection: AsyncConnection, tenant: str, name: str) -> User | None:
     """The user of that login or e-mail address."""
     return await _find(connection, tenant, or_(users.c.login == name, users.c.email == name.lower()))
@@ -88,7 +97,7 @@ async def _find(connection: AsyncConnection, tenant: str, condition: ColumnEleme
         .order_by(memberships.c.team_id)
     )
     roles = tuple(Role(role) for role in row.roles)
-    return User(row.login, row.email, row.name, roles, tuple(belongs), row.active, row.created_at)
+    return User(row.login, row.email, row.name, roles, tuple(belongs), row.active, row.created_at, row.on_shift)
 
 
 async def list_users(connection: AsyncConnection, tenant: str) -> list[User]:
@@ -106,6 +115,7 @@ async def list_users(connection: AsyncConnection, tenant: str) -> list[User]:
             tuple(belongs.get(row.login, ())),
             row.active,
             row.created_at,
+            row.on_shift,
         )
         for row in rows
     ]

@@ -82,6 +82,7 @@ users = Table(
     Column("name", String(200), nullable=False),
     Column("roles", JSON, nullable=False),
     Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("on_shift", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
     PrimaryKeyConstraint("tenant", "login"),
     UniqueConstraint("tenant", "email"),

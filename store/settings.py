@@ -34,6 +34,11 @@ async def current_settings(connection: AsyncConnection, tenant: str) -> Settings
     return SettingsVersion(0, EscalationSettings()) if row is None else _version(row)
 
 
+async def tenants_with_settings(connection: AsyncConnection) -> list[str]:
+    query = select(settings.c.tenant).where(settings.c.kind == ESCALATIONS)
+    return list(await connection.scalars(query.distinct().order_by(settings.c.tenant)))
+
+
 async def settings_at(connection: AsyncConnection, tenant: str, version: int) -> SettingsVersion | None:
     if version == 0:
         return SettingsVersion(0, EscalationSettings())

@@ -33,6 +33,7 @@ Update = SearchAttributeUpdate[str] | SearchAttributeUpdate[datetime] | SearchAt
 
 def at_start(opening: Opening, due_at: datetime) -> TypedSearchAttributes:
     """What a workflow starts with, so that it need not upsert anything until something changes."""
+    holder = _holder(opening)
     pairs: list[SearchAttributePair[str] | SearchAttributePair[datetime] | SearchAttributePair[bool]] = [
         SearchAttributePair(STATUS, _status(opening)),
         SearchAttributePair(SEVERITY, opening.severity.value),
@@ -42,16 +43,20 @@ def at_start(opening: Opening, due_at: datetime) -> TypedSearchAttributes:
     ]
     if opening.route.team:
         pairs.append(SearchAttributePair(TEAM, opening.route.team))
-    if opening.route.user:
-        pairs.append(SearchAttributePair(ASSIGNEE, opening.route.user))
+    if holder:
+        pairs.append(SearchAttributePair(ASSIGNEE, holder))
     return TypedSearchAttributes(pairs)
 
 
 def _status(opening: Opening) -> str:
     if opening.precedent is not None:
         return "resolved"
+    return "claimed" if _holder(opening) else "open"
+
+
+def _holder(opening: Opening) -> str | None:
     nobodys = opening.leader is not None or opening.appeal is not None
-    return "claimed" if opening.route.user and not nobodys else "open"
+    return None if nobodys else opening.route.user or opening.assignee
 
 
 def changes(before: View, after: View) -> list[Update]:

@@ -9,8 +9,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 from escalations.case import Case, Opening
+from escalations.commands import Routed
 from escalations.events import Event, EventType
-from escalations.routes import Route
 from escalations.views import View
 from workflows.messages import (
     Authorization,
@@ -42,8 +42,8 @@ async def record(view: View, events: tuple[Event, ...], answered: tuple[int, ...
     )
 
 
-async def find_route(case: Case) -> Route | None:
-    """The next level that the case wants, None when there is none."""
+async def find_route(case: Case) -> Routed:
+    """The next level that the case wants, if there is one."""
     wanted, opening = case.wanted_route, case.opening
     assert wanted is not None
     found = await workflow.execute_activity_method(
@@ -66,7 +66,7 @@ async def find_route(case: Case) -> Route | None:
         retry_policy=_FOR_EVER,
         summary=f"next level, {wanted.reason.value}",
     )
-    return found.route
+    return Routed(found.route, found.assignee)
 
 
 async def authorize(opening: Opening, signal: Signal) -> Authorization:

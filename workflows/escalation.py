@@ -17,7 +17,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from escalations.case import Case
 from escalations.clock import next_alarm
-from escalations.commands import SYSTEM, Actor, ActorKind, Command, Routed, Withdraw
+from escalations.commands import SYSTEM, Actor, ActorKind, Command, Withdraw
 from escalations.errors import BY_CODE, EscalationError, Invalid, KeyReused
 from escalations.events import FINAL, Event
 from escalations.sla import Alarm
@@ -207,9 +207,9 @@ class EscalationWorkflow(Handlers):
 
     async def _find_route(self) -> None:
         wanted = self._case.wanted_route
-        route = await calls.find_route(self._case)
+        routed = await calls.find_route(self._case)
         if self._case.wanted_route == wanted:
-            self._become(step(self._case, Routed(route), workflow.now()))
+            self._become(step(self._case, routed, workflow.now()))
 
     async def _follow(self) -> None:
         assert self._case.leader is not None

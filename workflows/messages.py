@@ -165,6 +165,7 @@ class RouteWanted:
 @dataclass(frozen=True, slots=True)
 class RouteFound:
     route: Route | None
+    assignee: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,10 @@ def test_the_documented_example_means_what_it_says() -> None:
     assert on_call(schedule, datetime(2026, 1, 6, 22, tzinfo=UTC)) == ("eve",)
     # 09:00 in Berlin.
     assert on_call(schedule, datetime(2026, 12, 24, 8, tzinfo=UTC)) == ("ben",)
-    assert document.assignment == AssignmentSettings(strategy=Strategy.LEAST_LOADED, max_open_per_reviewer=5)
+    assert document.assignment.of("hiring").max_open_per_reviewer == 5
+    assert document.assignment.of("hiring").strategy is Strategy.LEAST_LOADED
+    assert document.assignment.of("legal").strategy is Strategy.ROUND_ROBIN
+    assert document.assignment.of("legal").schedule == "legal-on-call"
 
 
 def test_settings_survive_being_stored() -> None:

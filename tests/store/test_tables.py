@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
 
 import store.migrating
+import store.assignment_tables
 import store.notification_tables
 import store.policy_tables
 from escalations.commands import Claim, Role

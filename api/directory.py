@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from api.authentication import READERS, Caller, Using, only
+from api.directory_schemas import ConsumerBody, ConsumerGroupBody, ShiftBody, TeamBody, TokenBody, UserBody
 from api.problems import Problem
 from api.records import note_change
-from api.schemas import ConsumerBody, ConsumerGroupBody, ShiftBody, TeamBody, TokenBody, UserBody
 from escalations.commands import Role
 from escalations.durations import parse_duration
 from escalations.errors import Invalid, NotAllowed, NotFound

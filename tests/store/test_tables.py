@@ -14,8 +14,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
 
-import store.migrating
 import store.assignment_tables
+import store.migrating
 import store.notification_tables
 import store.policy_tables
 from escalations.commands import Claim, Role

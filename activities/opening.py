@@ -24,6 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.assigning import choose_assignee
 from activities.likeness import Likeness, Turns, likeness
+from activities.opening_entries import abandoned_entry, opening_entry
 from escalations.approvals import decision_terms
 from escalations.assignment import Waiting
 from escalations.case import EDITION, Appeal, Opening
@@ -35,7 +36,6 @@ from escalations.sla import SlaTerms
 from escalations.step import open_case
 from escalations.terms import Frozen, terms_of
 from escalations.views import View, view_of
-from ledger.entries import Draft
 from store.assigning import kind_of, release
 from store.contents import ANSWER, FINDING, REQUEST, TOKENS, Contents
 from store.database import Database
@@ -119,7 +119,7 @@ class Opener:
             opening, held_as = await self._hold(proposal, version, directory)
         if opening is None:
             return Opened(held_as, merged=True)
-        await self._ledger.append(_opening_entry(event, opening, datetime.now(UTC)))
+        await self._ledger.append(opening_entry(event, opening, datetime.now(UTC)))
         await self._start(event.tenant, Start(opening))
         return Opened(opening.escalation_id)
 
@@ -195,7 +195,7 @@ class Opener:
             if exists is None:
                 continue
             if not exists:
-                await self._ledger.append(_abandoned_entry(tenant, hold))
+                await self._ledger.append(abandoned_entry(tenant, hold))
             async with self._database.write() as connection:
                 state = HoldState.HELD if exists else HoldState.WITHDRAWN
                 await set_state(connection, tenant, hold.escalation_id, state)
@@ -317,45 +317,3 @@ def _first_view(opening: Opening) -> View:
     """
     case, _ = open_case(opening, datetime.now(UTC))
     return replace(view_of(case), version=0)
-
-
-def _opening_entry(event: GovernedEvent, opening: Opening, now: datetime) -> Draft:
-    return Draft(
-        event_id=f"{opening.escalation_id}/opening",
-        type="request.held",
-        at=now,
-        ts_source=opening.gateway or "api",
-        tenant=event.tenant,
-        op="hold",
-        outcome=event.verdict,
-        actor={"id": event.consumer, "kind": "consumer", "roles": ["gateway"]},
-        escalation_id=opening.escalation_id,
-        request_id=event.request_id,
-        data={
-            "event_id": event.event_id,
-            "policy_rule": opening.policy_rule,
-            "reason_code": opening.reason_code,
-            "severity": opening.severity.value,
-            "content_digest": opening.content_digest,
-            "request_digest": opening.request_digest,
-            "config_version": opening.config_version,
-            "config_digest": opening.config_digest,
-            "leader": opening.leader,
-            "precedent": opening.precedent.escalation_id if opening.precedent else None,
-            "model": opening.model,
-            "provider": opening.provider,
-        },
-    )
-
-
-def _abandoned_entry(tenant: str, hold: HeldRequest) -> Draft:
-    return Draft(
-        event_id=f"{hold.escalation_id}/abandoned",
-        type="request.abandoned",
-        at=datetime.now(UTC),
-        ts_source="sweep",
-        tenant=tenant,
-        op="settle",
-        outcome="withdrawn",
-        escalation_id=hold.escalation_id,
-    )

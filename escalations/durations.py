@@ -17,19 +17,23 @@ LONGEST = timedelta(days=3660)
 
 def parse_duration(value: str | int | float | timedelta) -> timedelta:
     """Read a length of time. Raises ValueError, with a sentence for the person who wrote it."""
-    if isinstance(value, timedelta):
-        length = value
-    elif isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, timedelta | int | float | str):
         raise ValueError("a duration is a number of seconds or a text such as 15s, 15m, 4h, 7d or PT15M")
-    elif isinstance(value, int | float):
-        length = timedelta(seconds=value)
-    else:
-        length = _from_text(value)
+    try:
+        length = _read(value)
+    except OverflowError:
+        raise ValueError("a duration must be at most ten years") from None
     if length <= timedelta(0):
         raise ValueError(f"a duration must be longer than zero, not {value!r}")
     if length > LONGEST:
         raise ValueError(f"a duration must be at most ten years, not {value!r}")
     return length
+
+
+def _read(value: str | int | float | timedelta) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    return _from_text(value) if isinstance(value, str) else timedelta(seconds=value)
 
 
 def _from_text(value: str) -> timedelta:

@@ -169,7 +169,9 @@ def validate(document: Document, schema: type[Schema]) -> Schema:
     try:
         return schema.model_validate(document.data)
     except ValidationError as fault:
-        found = [_complaint(document, schema, error) for error in fault.errors()]
+        # A default that could not be made because something else is wrong is no fault of its own.
+        errors = [error for error in fault.errors() if error["type"] != "default_factory_not_called"]
+        found = [_complaint(document, schema, error) for error in errors]
         # A typo first: what it leaves missing follows from it.
         raise BadConfig(sorted(found, key=lambda c: (c.rule not in ("KT101", "KT102"), c.line, c.column))) from None
 

@@ -224,7 +224,7 @@ BROKEN: dict[str, tuple[str, str, int, str]] = {
     ),
     "a threshold of injection over one": (BASE + "  prompt-injection: {threshold: 1.5}\n", "KT108", 14, ""),
     "a target of nothing": ("sla:\n  high:\n", "KT103", 2, ""),
-    "a target without an end": ("sla: {high: .inf}\n", "KT103", 1, ""),
+    "a target without an end": ("sla: {high: .inf}\n", "KT108", 1, ""),
     "a rate that fails open": (
         changed("prompt-injection,", "prompt-injection, rate-anomaly,") + "  rate-anomaly:\n    on_unknown: log\n",
         "KT227",

@@ -52,6 +52,10 @@ def test_the_base_of_the_broken_ones_is_fine() -> None:
     assert complaints(BASE) == []
 
 
+def test_a_wrong_target_is_one_complaint() -> None:
+    assert [(found.rule, found.line) for found in complaints("sla:\n  high:\n")] == [("KT103", 2)]
+
+
 def test_every_rule_explains_itself_and_nearly_all_have_an_example() -> None:
     shown = {rule for _, rule, _, _ in BROKEN.values()}
     assert len(BROKEN) >= 60

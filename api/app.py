@@ -37,6 +37,7 @@ from api.desk import Desk
 from api.limits import Limits
 from api.services import Services
 from api.slack_clicks import Clicks
+from api.slack_socket import SlackSockets
 
 DESCRIPTION = """Human review of AI answers: the queue, its cases, and the record of what was decided.
 
@@ -51,7 +52,9 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         desk: Desk = app.state.desk
-        running = [asyncio.create_task(work) for work in (services.feed.run(), Assigner(services, desk).run())]
+        sockets = SlackSockets(services, app.state.clicks)
+        works = (services.feed.run(), Assigner(services, desk).run(), sockets.run())
+        running = [asyncio.create_task(work) for work in works]
         async with httpx.AsyncClient(timeout=30, trust_env=False, follow_redirects=False) as client:
             app.state.temporal_ui_client = client
             yield

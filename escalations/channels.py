@@ -63,7 +63,8 @@ class SlackChannel(Reached, Groups):
     """Cards in Slack. `channel` is their home unless a rule names another: an id (`C0123456789`) or a `#name`.
 
     `interactive: true` makes the buttons act; Slack must then be told where its clicks go, and `signing_secret_ref` is
-    what their signatures are checked with.
+    what their signatures are checked with. With `app_token_ref` clicks come by Socket Mode, to which Slack need not
+    reach this installation.
     """
 
     type: Literal["slack"]
@@ -71,6 +72,7 @@ class SlackChannel(Reached, Groups):
     channel: Annotated[str, Field(pattern=SLACK_CHANNEL)] | None = None
     interactive: bool = False
     signing_secret_ref: SecretReference | None = None
+    app_token_ref: SecretReference | None = None
     content: Content = "none"
 
 

@@ -55,12 +55,16 @@ def contradictions(settings: EscalationSettings, directory: Directory, now: date
 
 def _channels(settings: EscalationSettings) -> Iterator[Contradiction]:
     for name, channel in settings.notification_channels.items():
-        if isinstance(channel, SlackChannel) and channel.interactive and channel.signing_secret_ref is None:
-            told = "buttons act only where their signatures can be checked; set signing_secret_ref"
+        if isinstance(channel, SlackChannel) and channel.interactive and not _answers(channel):
+            told = "buttons act only where clicks can come in; set signing_secret_ref, or app_token_ref for Socket Mode"
             yield Contradiction(("notification_channels", name, "interactive"), told)
         fault = _falls(settings.notification_channels, channel)
         if fault is not None:
             yield Contradiction(("notification_channels", name, "fall_through"), fault)
+
+
+def _answers(channel: SlackChannel) -> bool:
+    return channel.signing_secret_ref is not None or channel.app_token_ref is not None
 
 
 def _falls(channels: Mapping[str, Channel], channel: Channel) -> str | None:

@@ -15,6 +15,7 @@ from api.slack_clicks import is_slacks
 from tests.activities.receivers import serving
 from tests.support.ledger import ledger_entries
 from tests.support.slack import LivingSlack
+from tests.support.slack_socket import SlackSocket
 from tests.support.stack import Stack, running_stack, wait_for
 
 CHANNEL = "C0LEGAL001"
@@ -87,6 +88,7 @@ def settings(content: str) -> dict[str, Any]:
         "type": "slack",
         "token_ref": {"env": "SLACK_TOKEN"},
         "signing_secret_ref": {"env": "SLACK_SIGNING_SECRET"},
+        "app_token_ref": {"env": "SLACK_APP_TOKEN"},
         "channel": CHANNEL,
         "interactive": True,
         "content": content,
@@ -102,12 +104,13 @@ def settings(content: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     slack = LivingSlack()
-    with serving(slack.answer) as server:
+    with slack.socket.running(), serving(slack.answer) as server:
         slack.base = f"http://127.0.0.1:{server.port}"
         environment = {
             "KT_SLACK_API_URL": f"{slack.base}/api",
             "SLACK_TOKEN": slack.TOKEN,
             "SLACK_SIGNING_SECRET": slack.SIGNING_SECRET,
+            "SLACK_APP_TOKEN": SlackSocket.APP_TOKEN,
         }
         config = Path(tmp_path_factory.mktemp("settings")) / "escalations.yaml"
         config.write_text(json.dumps(settings("redacted")))
@@ -335,3 +338,25 @@ def test_an_answer_elsewhere_than_at_slack_is_not_given() -> None:
     assert is_slacks("https://hooks.slack.com/actions/T/1/x", "https://slack.com/api")
     for url in ("http://hooks.slack.com/x", "https://hooks.slack.com.evil.example/x", "http://169.254.169.254/", "x:["):
         assert not is_slacks(url, "https://slack.com/api")
+
+
+def test_clicks_come_by_socket_mode_too_and_over_a_connection_that_was_made_again(workspace: Workspace) -> None:
+    socket = workspace.slack.socket
+    wait_for(lambda: socket.connections, "the API to connect")
+    for _ in range(2):
+        held = workspace.case()
+        assert socket.send(workspace.slack.click_payload("UREVIEWER", "kt_claim", held)) is None
+        workspace.shows(held, "Claimed by reviewer")
+        before = socket.connections
+        socket.ask_to_reconnect()
+        wait_for(lambda before=before: socket.connections > before, "another connection")  # type: ignore[misc]
+
+
+def test_what_a_window_lacks_is_said_by_socket_mode_too(workspace: Workspace) -> None:
+    held = workspace.case()
+    workspace.claimed("UREVIEWER", held, "reviewer")
+    window = workspace.window("UREVIEWER", held)
+    view = {**window, "state": {"values": {}}}
+    payload = {"type": "view_submission", "user": {"id": "UREVIEWER", "team_id": "T0"}, "view": view}
+    wait_for(lambda: workspace.slack.socket.connections, "the API to connect")
+    assert set(workspace.slack.socket.send(payload)["errors"]) == {"kt_outcome", "kt_category", "kt_note"}

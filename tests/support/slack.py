@@ -15,6 +15,7 @@ import httpx
 from slack_sdk.models.views import View as SlackView
 
 from tests.activities.receivers import Answer, FakeSlack, Request, as_json
+from tests.support.slack_socket import SlackSocket
 
 TEAM = "T0"
 
@@ -34,6 +35,7 @@ class LivingSlack(FakeSlack):
         self._triggers = itertools.count(1)
         self._of_trigger: dict[str, str] = {}
         self._talking = threading.Lock()
+        self.socket = SlackSocket()
 
     def joins(self, user: str, email: str | None, **more: Any) -> str:
         profile = {"email": email} if email else {}
@@ -49,6 +51,9 @@ class LivingSlack(FakeSlack):
         return user
 
     def answer(self, request: Request) -> Answer:
+        if request.path == "/api/apps.connections.open":
+            known = request.headers.get("authorization") == f"Bearer {SlackSocket.APP_TOKEN}"
+            return as_json({"ok": True, "url": self.socket.url} if known else {"ok": False, "error": "invalid_auth"})
         if request.path.startswith("/actions/"):
             said = json.loads(request.body)
             assert (said["response_type"], said["replace_original"]) == ("ephemeral", False)
@@ -79,10 +84,15 @@ class LivingSlack(FakeSlack):
         self, api: str, user: str, action: str, escalation_id: str, *, trigger: str | None = None
     ) -> httpx.Response:
         """The click on a button of a card."""
+        return self.sends(api, self.click_payload(user, action, escalation_id, trigger=trigger))
+
+    def click_payload(
+        self, user: str, action: str, escalation_id: str, *, trigger: str | None = None
+    ) -> dict[str, Any]:
         if trigger is None:
             trigger = f"{next(self._triggers)}.98765.abcd2358fdea"
             self._of_trigger[trigger] = user
-        payload = {
+        return {
             "type": "block_actions",
             "user": {"id": user, "username": user.lower(), "name": user.lower(), "team_id": TEAM},
             "api_app_id": "A0OURS",
@@ -103,7 +113,6 @@ class LivingSlack(FakeSlack):
                 }
             ],
         }
-        return self.sends(api, payload)
 
     def submit(
         self, api: str, window: dict[str, Any], outcome: str, category: str | None, note: str | None, by: str = ""

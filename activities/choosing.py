@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.channels import Channel
 from activities.channels.email import EmailChannel
 from activities.channels.log import LogChannel
+from activities.channels.other_services import AppriseChannel
 from activities.channels.pagerduty import PagerDutyChannel
 from activities.channels.slack import Memory, SlackChannel
 from activities.channels.slack_card import Look
 from activities.channels.webhook import WebhookChannel
 from activities.excerpts import Excerpts
 from escalations.channels import ADDRESS, Content, find_channel
+from escalations.channels import AppriseChannel as AppriseSettings
 from escalations.channels import Channel as AnySettings
 from escalations.channels import EmailChannel as EmailSettings
 from escalations.channels import PagerDutyChannel as PagerDutySettings
@@ -75,6 +77,8 @@ class Channels:
             case EmailSettings():
                 excerpt = await self._excerpt(notification, configured.content)
                 return EmailChannel(configured, self.environment, recipients, excerpt)
+            case AppriseSettings():
+                return AppriseChannel(configured, self.environment)
             case None:
                 self._log.warn_unknown(notification.channel)
         return self._log

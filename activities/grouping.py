@@ -18,12 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.channels.digest import Digest, email_message, slack_message, urgent_first
+from activities.channels.digest import MOST_NAMED, Digest, email_message, slack_message, urgent_first
 from activities.channels.effects import OnSlack, effect_of
 from activities.channels.email import EmailChannel, deliver
+from activities.channels.other_services import AppriseChannel
 from activities.channels.slack import SlackChannel
 from activities.choosing import Channels
 from activities.telling import start_telling
+from escalations.channels import AppriseChannel as AppriseSettings
 from escalations.channels import Channel as AnySettings
 from escalations.channels import EmailChannel as EmailSettings
 from escalations.channels import SlackChannel as SlackSettings
@@ -63,8 +65,8 @@ class Grouper(Grouping):
             return Held.NO
         configured = await self._configured(notification.tenant, notification.channel)
         effect = effect_of(notification.event)
-        if not isinstance(configured, SlackSettings | EmailSettings) or (
-            isinstance(configured, EmailSettings) and not effect.mails
+        if not isinstance(configured, SlackSettings | EmailSettings | AppriseSettings) or (
+            not isinstance(configured, SlackSettings) and not effect.mails
         ):
             return Held.NO
         now = datetime.now(UTC)
@@ -163,6 +165,9 @@ class Grouper(Grouping):
             case EmailChannel():
                 message = email_message(digest, channel.settings, channel.recipients, self.channels.environment)
                 await deliver(channel.settings, self.channels.environment, message, channel.recipients)
+            case AppriseChannel():
+                named = [f"{one.view.escalation_id} {one.view.severity.value}" for one in digest.notifications]
+                await channel.say(digest.title, "\n".join([digest.counts, *named[:MOST_NAMED], digest.rest]))
             case _:
                 for one in digest.notifications:
                     await channel.send(one)

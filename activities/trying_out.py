@@ -14,10 +14,12 @@ import orjson
 
 from activities.channels.email import deliver
 from activities.channels.faults import fault, secret
+from activities.channels.other_services import AppriseChannel
 from activities.channels.pagerduty import enqueue
 from activities.channels.slack_web import SlackError, base_url, call, slack_client, slack_fault
 from activities.channels.webhook import WebhookChannel
 from activities.channels.words import plain
+from escalations.channels import AppriseChannel as AppriseSettings
 from escalations.channels import EmailChannel, LogChannel, PagerDutyChannel, SlackChannel, find_channel
 from escalations.channels import WebhookChannel as WebhookSettings
 from escalations.settings import EscalationSettings
@@ -41,6 +43,8 @@ async def try_out(settings: EscalationSettings, environment: Mapping[str, str], 
             body = {"type": "channel.test", "timestamp": datetime.now(UTC).isoformat(), "data": {"by": test.by}}
             hook = WebhookChannel(configured, environment)
             await hook.post(f"test_{secrets.token_hex(8)}", int(time.time()), orjson.dumps(body))
+        case AppriseSettings():
+            await AppriseChannel(configured, environment).say("Test of a notification channel", told)
         case LogChannel():
             return
         case None if test.channel == "log":

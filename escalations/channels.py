@@ -111,8 +111,16 @@ class PagerDutyChannel(Reached):
     region: Literal["us", "eu"] = "us"
 
 
+class AppriseChannel(Reached, Groups):
+    """A service that Apprise knows. Its URL holds secrets, so it is read from an environment variable or a file."""
+
+    type: Literal["apprise"]
+    url_ref: SecretReference
+
+
 Channel = Annotated[
-    WebhookChannel | LogChannel | SlackChannel | EmailChannel | PagerDutyChannel, Field(discriminator="type")
+    WebhookChannel | LogChannel | SlackChannel | EmailChannel | PagerDutyChannel | AppriseChannel,
+    Field(discriminator="type"),
 ]
 
 

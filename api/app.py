@@ -19,6 +19,7 @@ from api import (
     explaining,
     health,
     notifications,
+    pages,
     policies,
     problems,
     queue,
@@ -91,6 +92,7 @@ def create_app(services: Services) -> FastAPI:
         codec,
         health,
         sessions,
+        pages,
         temporal_ui,
     ):
         app.include_router(module.router)

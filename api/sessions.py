@@ -35,7 +35,7 @@ async def home(request: Request, using: Using) -> Response:
     operators = (
         '<li><a href="/temporal/">Temporal: the history of every escalation</a></li>' if using.temporal_ui else ""
     )
-    return _page(
+    return show_page(
         "Keeptrusts",
         f"<p>Signed in as <strong>{html.escape(caller.login)}</strong>.</p><ul>"
         "<li>Review from a terminal: <code>kt escalation list --status open</code></li>"
@@ -105,7 +105,7 @@ def _local(to: str) -> str:
 
 def _form(to: str, fault: str = "", status: int = 200) -> HTMLResponse:
     told = f'<p class="fault" role="alert">{fault}</p>' if fault else ""
-    return _page(
+    return show_page(
         "Sign in",
         f"{told}<form method='post' action='/sign-in'>"
         f"<input type='hidden' name='next' value='{html.escape(_local(to), quote=True)}'>"
@@ -116,7 +116,8 @@ def _form(to: str, fault: str = "", status: int = 200) -> HTMLResponse:
     )
 
 
-def _page(title: str, body: str, status: int = 200) -> HTMLResponse:
+def show_page(title: str, body: str, status: int = 200) -> HTMLResponse:
+    """A plain page; `body` is HTML in which everything from outside is escaped already."""
     text = (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title} · Keeptrusts</title>"
         f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"

@@ -75,8 +75,8 @@ def test_what_was_given_up_is_kept_and_sent_once_more_under_its_own_id(stack: St
 def test_a_channel_is_tried_out(stack: Stack, receiver: Receiver) -> None:
     with stack.settings(**routed(receiver)):
         assert "arrived" in stack.kt("notify", "test", "a-hook", who="admin")
-        headers, body = receiver.received[0]
-        assert Webhook(HOOK_SECRET).verify(body, headers)["type"] == "channel.test"
+        told = [Webhook(HOOK_SECRET).verify(body, headers)["type"] for headers, body in receiver.received]
+        assert told.count("channel.test") == 1
         receiver.answers = Answer(500)
         assert "the receiver answered 500" in stack.kt("notify", "test", "a-hook", who="admin", code=1)
         assert json.loads(stack.kt("notify", "test", "log", "--json", who="admin"))["sent"] is True

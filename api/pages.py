@@ -1,0 +1,80 @@
+"""Where the links of mails and cards lead: a page about one case, and a button that claims it.
+
+Scanners follow every link in a mail, so opening a page changes nothing and tells nothing without a session; what is
+done is done by POST, from this very site. The page shows ids and states and no content.
+"""
+
+from __future__ import annotations
+
+import html
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from activities.channels.words import finding, instant, standing
+from api import decisions
+from api.authentication import Using, authenticate, scope_of
+from api.desk import AtDesk
+from api.problems import Problem
+from api.sessions import show_page, to_sign_in
+from escalations.errors import EscalationError, NotFound
+from escalations.views import View
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/escalations/{escalation_id}")
+async def page(request: Request, at: AtDesk, escalation_id: str) -> Response:
+    try:
+        caller = await authenticate(request)
+    except Problem:
+        return to_sign_in(_path(escalation_id))
+    try:
+        view = await at.seen_by(scope_of(caller), escalation_id)
+    except NotFound as nothing:
+        return _told(str(nothing), 404)
+    return _case(view, caller.login)
+
+
+@router.post("/escalations/{escalation_id}/claim")
+async def claim(request: Request, using: Using, at: AtDesk, escalation_id: str) -> Response:
+    """Claims as the person of the session; a refusal is told on the page."""
+    try:
+        caller = await authenticate(request)
+    except Problem as problem:
+        if problem.status != 401:
+            raise
+        return to_sign_in(_path(escalation_id))
+    try:
+        await decisions.claim(caller, using, at, escalation_id)
+    except EscalationError as refusal:
+        return _told(refusal.message, 404 if isinstance(refusal, NotFound) else 409, escalation_id)
+    return RedirectResponse(_path(escalation_id), 303)
+
+
+def _case(view: View, login: str) -> HTMLResponse:
+    facts = {
+        "Escalation": view.escalation_id,
+        "Policy": finding(view),
+        "Severity": f"{view.severity.value}: {view.severity.description}",
+        "Status": standing(view),
+        "Due": instant(view.sla_deadline),
+    }
+    rows = "".join(f"<dt><strong>{name}</strong></dt><dd>{html.escape(told)}</dd>" for name, told in facts.items())
+    action = ""
+    if view.end is None and view.assignee is None:
+        action = f'<form method="post" action="{_path(view.escalation_id)}/claim"><button>Claim</button></form>'
+    elif view.end is None and view.assignee == login:
+        command = html.escape(f"kt escalation get {view.escalation_id} --include-context")
+        action = f"<p>It is yours. Judge it with <code>{command}</code>.</p>"
+    return show_page("Escalation", f"<dl>{rows}</dl>{action}")
+
+
+def _told(text: str, status: int, escalation_id: str | None = None) -> HTMLResponse:
+    back = f'<p><a href="{_path(escalation_id)}">Back to the escalation</a></p>' if escalation_id else ""
+    return show_page("Escalation", f'<p class="fault" role="alert">{html.escape(text)}</p>{back}', status)
+
+
+def _path(escalation_id: str) -> str:
+    return f"/escalations/{quote(escalation_id, safe='')}"

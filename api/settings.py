@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import ValidationError
 
 from api.authentication import READERS, Using, only
@@ -18,7 +19,7 @@ from escalations.settings import EscalationSettings
 from escalations.settings_checks import contradictions
 from escalations.severity import Severity
 from store.directory import read_directory
-from store.settings import SettingsVersion, current_settings, put_settings, settings_at
+from store.settings import SettingsVersion, current_settings, list_settings, put_settings, settings_at
 from store.tokens import Principal
 
 router = APIRouter(prefix="/v1/settings", tags=["settings"])
@@ -36,6 +37,14 @@ async def get_settings(caller: Readers, using: Using, version: int | None = None
     if found is None:
         raise NotFound(f"there is no version {version} of the settings")
     return _shown(found)
+
+
+@router.get("/history", summary="Who changed the settings, and when")
+async def get_history(
+    caller: Readers, using: Using, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> dict[str, Any]:
+    async with using.database.read() as connection:
+        return {"versions": [asdict(one) for one in await list_settings(connection, caller.tenant, limit)]}
 
 
 @router.put("", summary="Replace the settings; cases that are open keep theirs")

@@ -18,7 +18,7 @@ GROUPS = {
     "escalation": "Review: list, get, claim, resolve, escalate, watch",
     "events": "Governed requests: tail, get",
     "policy": "Policy configuration: lint, test, versions, backtest",
-    "settings": "SLA targets, routing rules and channels: get, apply",
+    "settings": "SLA targets, routing rules, channels: get, apply, history, diff",
     "sla": "Clocks: report, recompute",
     "schedule": "On call: show, who",
     "notify": "Notifications: log, replay, test",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.failures import ERROR, Failure
 from cli.options import Json, Profile, connect
-from cli.output import show_json, show_line
+from cli.output import note, show_json, show_line, show_table, visible
 
 app = typer.Typer(
-    help="SLA targets, routing rules and channels: get, apply.", no_args_is_help=True, rich_markup_mode=None
+    help="SLA targets, routing rules, channels: get, apply, history, diff.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -27,10 +29,55 @@ def get(
     if json:
         show_json(found)
         return
+    show_line(f"# version {found['version']}, by {found['created_by'] or 'default'}")
+    show_line(_yaml(found).rstrip())
+
+
+@app.command()
+def history(
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, profile: Profile = None, json: Json = False
+) -> None:
+    """Who changed the settings, and when; the newest first."""
+    found = connect(profile).get("/v1/settings/history", limit=limit)
+    if json:
+        show_json(found)
+        return
+    rows = [
+        (one["version"], one["created_at"][:19], one["created_by"], one["digest"][:12]) for one in found["versions"]
+    ]
+    show_table(("VERSION", "AT", "BY", "DIGEST"), rows, "nobody has changed the settings; the defaults are in force")
+
+
+@app.command()
+def diff(
+    before: Annotated[int | None, typer.Argument(help="A version; else the one before.", metavar="FROM")] = None,
+    after: Annotated[int | None, typer.Argument(help="A version; else the one in force.", metavar="TO")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """What changed between two versions, as lines of YAML."""
+    import difflib
+
+    client = connect(profile)
+    new = client.get("/v1/settings", version=after)
+    old = client.get("/v1/settings", version=max(0, new["version"] - 1) if before is None else before)
+    names = (f"version {old['version']}", f"version {new['version']}")
+    changed = list(
+        difflib.unified_diff(_yaml(old).splitlines(), _yaml(new).splitlines(), names[0], names[1], lineterm="")
+    )
+    if json:
+        show_json({"from": old["version"], "to": new["version"], "diff": changed})
+        return
+    for line in changed:
+        show_line(visible(line))
+    if not changed:
+        note(f"{names[0]} and {names[1]} say the same")
+
+
+def _yaml(found: dict[str, Any]) -> str:
     import yaml
 
-    show_line(f"# version {found['version']}, by {found['created_by'] or 'default'}")
-    show_line(yaml.safe_dump(found["settings"], sort_keys=False, allow_unicode=True).rstrip())
+    return str(yaml.safe_dump(found["settings"], sort_keys=False, allow_unicode=True))
 
 
 @app.command()

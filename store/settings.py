@@ -49,6 +49,25 @@ async def settings_at(connection: AsyncConnection, tenant: str, version: int) ->
     return None if row is None else _version(row)
 
 
+@dataclass(frozen=True, slots=True)
+class SettingsChange:
+    """A version without what it says: who made it, and when. `digest` is the SHA-256 of its canonical JSON."""
+
+    version: int
+    created_at: datetime
+    created_by: str
+    digest: str
+
+
+async def list_settings(connection: AsyncConnection, tenant: str, limit: int) -> list[SettingsChange]:
+    """The newest first. The built-in defaults, version 0, are not among them."""
+    table = settings
+    query = select(table.c.version, table.c.created_at, table.c.created_by, table.c.digest)
+    query = query.where(table.c.tenant == tenant, table.c.kind == ESCALATIONS)
+    rows = await connection.execute(query.order_by(table.c.version.desc()).limit(limit))
+    return [SettingsChange(row.version, row.created_at, row.created_by, row.digest) for row in rows]
+
+
 async def put_settings(
     connection: AsyncConnection, tenant: str, new: EscalationSettings, by: str, now: datetime
 ) -> SettingsVersion:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import openai
@@ -266,10 +267,17 @@ def test_what_the_model_gets_wrong_is_a_correct_error(stack: Stack, text: str, s
 
 
 def cases_about(stack: Stack, marker: str) -> list[dict[str, Any]]:
-    page = stack.api("admin").get("/v1/escalations", params={"limit": 200}).json()["escalations"]
-    found = []
-    for item in page:
-        context = stack.escalation(item["escalation_id"], include="context")["context"]
-        if marker in json.dumps(context["request"]):
-            found.append(item)
-    return found
+    """Every case of the last minutes whose request holds this text, decided ones too."""
+    recent = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    found, cursor = [], None
+    while True:
+        page = stack.api("admin").get("/v1/escalations", params={"limit": 200, "cursor": cursor or ""}).json()
+        for item in page["escalations"]:
+            if item["created_at"] < recent:
+                continue
+            context = stack.escalation(item["escalation_id"], include="context")["context"]
+            if marker in json.dumps(context["request"]):
+                found.append(item)
+        cursor = page.get("next_cursor")
+        if not cursor:
+            return found

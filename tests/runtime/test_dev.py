@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from runtime.seed import CONSUMERS
 from tests.support.model import FakeModel
 from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.stores import Postgres
@@ -52,7 +53,8 @@ def test_the_seeded_people_belong_where_they_should(stack: Stack) -> None:
     assert not {"legal", "medical", "hiring"} & set(users["other_team_reviewer"]["teams"])
     teams = {team["team_id"] for team in stack.api("admin").get("/v1/teams").json()["teams"]}
     assert {"legal", "medical", "hiring", "compliance", "default-reviewers"} <= teams
-    assert {consumer["owner"] for consumer in stack.api("admin").get("/v1/consumers").json()["consumers"]} == {None}
+    consumers = {one["consumer_id"]: one for one in stack.api("admin").get("/v1/consumers").json()["consumers"]}
+    assert {consumers[consumer_id]["owner"] for consumer_id in CONSUMERS.values()} == {None}
 
 
 def test_the_gateways_log_begins_with_the_two_documented_lines(stack: Stack) -> None:

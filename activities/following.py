@@ -13,7 +13,7 @@ from escalations.decisions import Resolution
 from store.contents import ANSWER, Contents, released_field
 from store.database import Database
 from store.escalations import Scope, find_view
-from store.holds import HoldState, find_hold
+from store.holds import HoldState, hold_state
 from store.releases import open_release
 from workflows.messages import FollowWanted
 from workflows.ports import Following
@@ -32,9 +32,9 @@ class Follower(Following):
             view = await find_view(connection, Scope(tenant), leader)
             own = await self.contents.key(connection, tenant, follower)
             answer = (await self.contents.read(connection, tenant, follower, ANSWER))[ANSWER]
-            hold = None if view is None else await find_hold(connection, tenant, view.consumer, escalation_id=leader)
+            state = await hold_state(connection, tenant, leader)
         if release is None or view is None:
-            if hold is not None and hold.state is HoldState.WITHDRAWN:
+            if state is HoldState.WITHDRAWN:
                 return LeaderEnded(None)
             raise ApplicationError(
                 "the leader has not ended", type="not_ended", category=ApplicationErrorCategory.BENIGN

@@ -64,7 +64,8 @@ class Background:
         )
         try:
             async with services.database.write() as connection:
-                new = await add_response(connection, services.tenant, response)
+                abandoned_before = response.created_at - ABANDONED_AFTER
+                new = await add_response(connection, services.tenant, response, abandoned_before)
         except StoreUnavailable:
             raise errors.unavailable("there is no place for this answer right now; nothing was asked") from None
         if not new:

@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._keeps = self._streams = self._under_way = False
+        self._keeps = self._streams = self._under_way = self._paused = False
         self._more: asyncio.Future[None] | None = None
         self._fault: BaseException | None = None
         self._size = 0
@@ -74,9 +74,8 @@ class Connection(asyncio.Protocol):
                 if self._pieces:
                     piece = b"".join(self._pieces)
                     self._pieces.clear()
-                    if self._size > MOST_AHEAD_BYTES and self._under_way:
-                        self._transport.resume_reading()
                     self._size = 0
+                    self._go_on()
                     yield piece
                 elif self._fault is not None:
                     raise self._fault
@@ -88,6 +87,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._stop_clock()
             self._streams = False
+            self._go_on()
             if self._under_way or self._fault is not None:
                 self._under_way = False
                 self.abort()
@@ -142,7 +142,8 @@ class Connection(asyncio.Protocol):
         self._size += len(body)
         if self._streams:
             self._pieces.append(body)
-            if self._size > MOST_AHEAD_BYTES:
+            if self._size > MOST_AHEAD_BYTES and not self._paused:
+                self._paused = True
                 self._transport.pause_reading()
             self._wake()
         elif self._size > LARGEST_ANSWER:
@@ -194,6 +195,13 @@ class Connection(asyncio.Protocol):
             answer.set_exception(fault)
         self._wake()
         self.abort()
+
+    def _go_on(self) -> None:
+        """Read again, also when all is there: the next answer comes by this connection."""
+        if self._paused:
+            self._paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
 
     def _wake(self) -> None:
         more, self._more = self._more, None

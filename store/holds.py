@@ -175,6 +175,13 @@ async def find_hold(
     return None if row is None else _hold(row)
 
 
+async def hold_state(connection: AsyncConnection, tenant: str, escalation_id: str) -> HoldState | None:
+    """Where a hold stands, whoever's it is; None where nothing is held under that id."""
+    query = select(holds.c.state).where(holds.c.tenant == tenant, holds.c.escalation_id == escalation_id)
+    state = (await connection.scalars(query)).first()
+    return None if state is None else HoldState(state)
+
+
 async def count_waiting(connection: AsyncConnection, tenant: str, consumer: str) -> int:
     """How many of this consumer's answers wait for a person."""
     ended = select(releases.c.escalation_id).where(

@@ -36,8 +36,14 @@ class BackgroundResponse:
     problem: str | None = None
 
 
-async def add_response(connection: AsyncConnection, tenant: str, response: BackgroundResponse) -> bool:
-    """False where there is one of that id already; it is left as it is."""
+async def add_response(
+    connection: AsyncConnection, tenant: str, response: BackgroundResponse, abandoned_before: datetime
+) -> bool:
+    """False where there is one of that id already; it is left as it is, unless it failed or was abandoned."""
+    columns = background_responses.c
+    over = (columns.state == ResponseState.FAILED.value) | (
+        (columns.state == ResponseState.WORKING.value) & (columns.created_at < abandoned_before)
+    )
     row = {
         "tenant": tenant,
         "response_id": response.response_id,
@@ -48,7 +54,12 @@ async def add_response(connection: AsyncConnection, tenant: str, response: Backg
         "escalation_id": response.escalation_id,
         "problem": response.problem,
     }
-    statement = insert_into(connection, background_responses).values(row).on_conflict_do_nothing()
+    again = {name: row[name] for name in ("state", "created_at", "escalation_id", "problem")}
+    statement = (
+        insert_into(connection, background_responses)
+        .values(row)
+        .on_conflict_do_update(index_elements=["tenant", "response_id"], set_=again, where=over)
+    )
     return bool((await connection.execute(statement)).rowcount)
 
 

@@ -338,3 +338,17 @@ async def test_a_model_that_is_faster_than_its_reader_has_to_wait() -> None:
         async for piece in pieces:
             read += len(piece)
         assert read == size
+
+
+async def test_a_connection_whose_reader_was_late_takes_the_next_answer_too() -> None:
+    body = bytes(MOST_AHEAD_BYTES + 1000)
+    async with streaming(HEAD + b"content-length: %d\r\n\r\n%b" % (len(body), body), WHOLE) as (served, stream):
+        _, pieces = await stream()
+        before = -1
+        while served.unsent() != before or before:
+            before = served.unsent()
+            await asyncio.sleep(0.05)
+        assert b"".join([piece async for piece in pieces]) == body
+        _, again = await stream()
+        assert b"".join([piece async for piece in again]) == BODY
+        assert served.connections == 1

@@ -256,6 +256,15 @@ def test_a_background_request_that_is_repeated_with_its_key_has_one_place(
     assert model.asked(marker) == 1
 
 
+def test_a_background_request_that_failed_is_tried_again_by_its_key(
+    stack: Stack, model: FakeModel, marker: str
+) -> None:
+    headers, text = {"Idempotency-Key": marker}, f"{marker} [status 500]"
+    failed = standing(stack, background(stack, text, extra_headers=headers).id, "failed")
+    assert background(stack, text, extra_headers=headers).id == failed.id
+    wait_for(lambda: model.asked(marker) == 2, "the model to be asked again")
+
+
 def test_a_background_answer_that_failed_says_so(stack: Stack, marker: str) -> None:
     failed = standing(stack, background(stack, f"{marker} [status 500]").id, "failed")
     assert failed.error.code == "upstream_error"

@@ -34,16 +34,22 @@ OPENED_TOGETHER = 8
 DECISIONS = 40
 SETTLE_S = 3.0
 PATIENCE = "4h"
+RETRY_S = 2.0
 ROUNDS = 5
 _ID = re.compile(rb"\r\nx-escalation-id: ?([^\r]+)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class _Run:
-    """The connections whose requests are held, by escalation."""
+    """The connections whose requests are held, by escalation; `again`: how often one was refused for now (503)."""
 
     request: bytes
     open: dict[str, _Held] = field(default_factory=dict)
+    again: int = 0
+
+
+class _ForNow(Exception):
+    """Temporal did not take it in time; stock clients ask again."""
 
 
 class _Held(asyncio.Protocol):
@@ -66,6 +72,8 @@ class _Held(asyncio.Protocol):
             if named:
                 self.held.set_result(named[1].decode())
                 self._run.open[named[1].decode()] = self
+            elif self._tail.startswith(b"HTTP/1.1 503"):
+                self.held.set_exception(_ForNow())
             elif b"\r\n\r\n" in self._tail:
                 self.held.set_exception(AssertionError(self._tail.decode(errors="replace")))
         if b"data: [DONE]" in self._tail and not self.done.done():
@@ -116,6 +124,7 @@ async def _measure(stack: Stack, idle: int, count: int) -> dict[str, float]:
     return {
         "held": count,
         "opened_per_s": round(count / opening, 1),
+        "asked_again_after_503": run.again,
         "memory_kb_each": round((full - fifth) / (count - count // 5) / 1024, 1),
         "memory_mb": round(full / 2**20, 1),
         "other_p50_of_idle_before": round(before, 3),
@@ -148,8 +157,16 @@ async def _hold(run: _Run, port: int, count: int) -> None:
 
     async def one() -> None:
         async with turn:
-            _, client = await loop.create_connection(lambda: _Held(run), HOST, port)
-            await client.held
+            while True:
+                transport, client = await loop.create_connection(lambda: _Held(run), HOST, port)
+                try:
+                    await client.held
+                except _ForNow:
+                    run.again += 1
+                    transport.close()
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    return
 
     await asyncio.gather(*(one() for _ in range(count)))
 

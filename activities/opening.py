@@ -30,6 +30,7 @@ from escalations.assignment import Waiting
 from escalations.case import EDITION, Appeal, Opening
 from escalations.facts import Facts
 from escalations.routing import Choice, Directory, Preset, choose
+from escalations.second_review import is_sampled
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.sla import SlaTerms
@@ -149,6 +150,10 @@ class Opener:
             proposal, version, directory, escalation_id, key.digest(proposal.answer), key.digest(proposal.request)
         )
         opening = replace(opening, leader=like.leader, precedent=like.precedent)
+        again = wanted.second_review
+        share = again.share_of(opening.policy_rule, opening.reason_code) if again is not None else 0
+        if again is not None and is_sampled(key.digest(b"second review"), share):
+            opening = replace(opening, second_review=again.wait)
         opening = replace(opening, assignee=await self._assignee(opening, version.settings, now))
         hold = HeldRequest(
             escalation_id=escalation_id,

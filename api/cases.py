@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Response
 
 from api.authentication import READERS, Caller, Using, only, scope_of
+from api.blinding import blinded
 from api.desk import AtDesk, Desk
 from api.masking import hidden_in, masked, masked_anew
 from api.presentation import note_of, present, present_history
@@ -134,7 +135,8 @@ async def _with_context(using: Services, caller: Principal, view: View) -> Escal
         note = await note_of(connection, using, view)
         event = await find_event(connection, caller.tenant, view.event_id)
         scope = scope_of(caller)
-        earlier = [v for v in await earlier_of(connection, view) if sees(scope, v)]
+        seen = [v for v in await earlier_of(connection, view) if sees(scope, v)]
+        earlier = await blinded(connection, scope, seen)
     shown = present(view, using, note)
     finding = orjson.loads(found.get(FINDING, b"{}"))
     hidden = {name: hidden_in(finding, name) for name in ("request", "answer")}

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, model_validator
 
 from api.schemas import Body, Text
 from escalations.decisions import FollowUpKind, Resolution, parse_resolution
 from escalations.errors import EscalationError
+
+
+def _resolution(value: Any) -> Any:
+    """Every word that means a resolution. Raises ValueError for others."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_resolution(value)
+    except EscalationError as refusal:
+        raise ValueError(refusal.message) from None
+
+
+AnyResolution = Annotated[Resolution, BeforeValidator(_resolution)]
 
 
 class RedactionBody(Body):
@@ -50,7 +63,7 @@ class ResolveBody(Body):
         }
     )
 
-    resolution: Resolution
+    resolution: AnyResolution
     category: Annotated[str, Field(max_length=100, description="without one: other")] | None = None
     note: Text | None = None
     redactions: Annotated[list[RedactionBody], Field(max_length=1000)] | None = None
@@ -69,15 +82,13 @@ class ResolveBody(Body):
                 data[name] = data.pop(alias)
         return data
 
-    @field_validator("resolution", mode="before")
-    @classmethod
-    def _words(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return parse_resolution(value)
-        except EscalationError as refusal:
-            raise ValueError(refusal.message) from None
+
+class SecondDecisionBody(Body):
+    """`resolution`: how you would have decided, in the words of a case. Nothing is released by it, or taken back."""
+
+    resolution: AnyResolution
+    category: Annotated[str, Field(max_length=100, description="without one: other")] | None = None
+    note: Text | None = None
 
 
 class ApproveBody(Body):

@@ -25,6 +25,7 @@ from temporalio.exceptions import ApplicationError, TemporalError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.authentication import scope_of
+from api.blinding import note_seen
 from api.problems import Problem, unknown_outcome
 from api.refusals import RefusalLog
 from api.services import Services
@@ -120,6 +121,7 @@ class Desk:
         if found is None:
             raise NotFound(f"there is no escalation {escalation_id}, or it belongs to another team")
         view, wrapped = found
+        await note_seen(self._services.database, scope_of(caller), view)
         return view, self._services.contents.unwrap(caller.tenant, escalation_id, wrapped)
 
     async def _instruct(self, caller: Principal, actor: Actor, view: View, key: DataKey, order: Order) -> Instruction:
@@ -206,11 +208,12 @@ class Desk:
         _check_role(caller.actor, operation)
 
     async def seen_by(self, scope: Scope, escalation_id: str) -> View:
-        """The case, within a scope. Raises NotFound."""
+        """The case, within a scope. Raises NotFound, or NotIndependent for who has taken its second review."""
         async with self._services.database.read() as connection:
             view = await find_view(connection, scope, escalation_id)
         if view is None:
             raise NotFound(f"there is no escalation {escalation_id}, or it belongs to another team")
+        await note_seen(self._services.database, scope, view)
         return view
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query
 
 from activities.opening import Proposal, new_id
 from api.authentication import READERS, Key, Using, only, scope_of
+from api.blinding import blinded
 from api.presentation import note_digest_of, note_of, present
 from api.problems import Problem
 from api.records import note_read
@@ -59,7 +60,8 @@ async def list_escalations(
         cursor=cursor,
     )
     async with using.database.read() as connection:
-        views, following = await list_views(connection, scope_of(caller), wanted)
+        found, following = await list_views(connection, scope_of(caller), wanted)
+        views = await blinded(connection, scope_of(caller), found)
         notes = {view.escalation_id: await note_of(connection, using, view) for view in views if note_digest_of(view)}
     if notes:
         await note_read(using, caller, None, "notes", escalations=sorted(notes))

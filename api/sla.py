@@ -49,11 +49,7 @@ async def report(
     since: Annotated[str | None, Query(description="an instant, or how long ago, as 7d; 30 days without it")] = None,
     until: Annotated[str | None, Query(description="an instant, or how long ago; now without it")] = None,
 ) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    end = _instant(until, "until", now) if until else now
-    start = _instant(since, "since", now) if since else end - DEFAULT_WINDOW
-    if not timedelta(0) < end - start <= LONGEST_WINDOW:
-        raise Invalid("a report is over a stretch of time that has a length, of 400 days at most", field="since")
+    start, end = stretch_of(since, until)
     async with using.database.read() as connection:
         views = await views_between(connection, scope_of(caller), start - (end - start), end)
     window = (start, end)
@@ -120,6 +116,16 @@ def _pauses(events: Iterable[Event]) -> list[Window]:
         elif event.type is EventType.RESUMED and pauses:
             pauses[-1] = (pauses[-1][0], min(max(event.at, pauses[-1][0]), pauses[-1][1]))
     return pauses
+
+
+def stretch_of(since: str | None, until: str | None) -> Window:
+    """What a report is over: 30 days until now, without more. Raises Invalid."""
+    now = datetime.now(UTC)
+    end = _instant(until, "until", now) if until else now
+    start = _instant(since, "since", now) if since else end - DEFAULT_WINDOW
+    if not timedelta(0) < end - start <= LONGEST_WINDOW:
+        raise Invalid("a report is over a stretch of time that has a length, of 400 days at most", field="since")
+    return start, end
 
 
 def _instant(written: str, field: str, now: datetime) -> datetime:

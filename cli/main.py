@@ -20,6 +20,7 @@ GROUPS = {
     "policy": "Policy configuration: lint, test, versions, backtest",
     "settings": "SLA targets, routing rules, channels: get, apply, history, diff",
     "sla": "Clocks: report, recompute",
+    "second-review": "Blind second reviews: next, resolve, report",
     "schedule": "On call: show, who",
     "notify": "Notifications: log, replay, test",
     "shift": "Who is given cases: start, end, list",
@@ -41,6 +42,7 @@ GROUPS = {
 _MODULES = {
     **dict.fromkeys(("login", "logout", "auth"), "cli.sign_in"),
     **dict.fromkeys(("dev", "gateway", "worker", "api"), "cli.processes"),
+    "second-review": "cli.second_review",
 }
 
 
@@ -78,7 +80,7 @@ def _overview() -> None:
     show_line("kt: human review for AI answers\n")
     show_line("`kt dev` starts everything on this machine; `kt escalation list` shows what waits for a person.\n")
     for name, told in GROUPS.items():
-        show_line(f"  kt {name:<11} {told}")
+        show_line(f"  kt {name:<13} {told}")
     show_line("\n`kt COMMAND --help` says more; every command that shows something takes --json.")
 
 

@@ -87,7 +87,8 @@ class Opening:
     `consumer_channel` is told, beside it, how the case ended. `assignee` is who of the route's team was chosen, None
     when it waits in the queue. `edition` is that of the rules, see EDITION.
     The same request waits already as `leader`, whose end is its own too; or was blocked as `precedent`, and is again.
-    An `appeal` contests the decision of another case.
+    An `appeal` contests the decision of another case. `second_review`: it was sampled, and for so long after its end a
+    blind second review of it waits.
     """
 
     escalation_id: str
@@ -119,6 +120,12 @@ class Opening:
     precedent: Precedent | None = None
     appeal: Appeal | None = None
     assignee: str | None = None
+    second_review: timedelta | None = None
+
+    @property
+    def second_review_due(self) -> bool:
+        """Whether somebody is to look at it again. What another case decides is looked at there."""
+        return self.second_review is not None and self.leader is None and self.precedent is None
 
 
 @dataclass(frozen=True, slots=True)

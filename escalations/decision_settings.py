@@ -4,6 +4,7 @@ decisions:
   require_note_from: high
   categories: [false_positive, true_positive, policy_gap, other]
   undo_window: 5s
+  second_review: {share: 5%, policy_rule: [human-oversight], wait: 7d}
   approvals:
   - {match: {severity: critical}, required: 2}
   - {match: {policy_rule: human-oversight.hiring}, required: 3, approvers: ["team:compliance", ana]}
@@ -19,7 +20,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from escalations.decisions import DEFAULT_CATEGORIES
 from escalations.durations import format_duration
 from escalations.facts import Facts
-from escalations.parts import Duration, Names, Part, one_or_many
+from escalations.parts import Duration, Names, Part, Share, one_or_many
 from escalations.severity import Severity
 
 MOST_APPROVALS = 20
@@ -62,6 +63,22 @@ class ApprovalRule(Part):
     approvers: Annotated[Names, Field(min_length=1, max_length=200)] | None = None
 
 
+class SecondReviewSettings(Part):
+    """Which share of the cases is looked at a second time, blind, by somebody else, within `wait` of its end.
+
+    `policy_rule` names the policies, or what they find; without it, all.
+    """
+
+    share: Share
+    policy_rule: Names | None = None
+    wait: Duration = timedelta(days=7)
+
+    def share_of(self, policy_rule: str, reason_code: str) -> int:
+        """The share, in percent, of the cases of this policy and what it found; 0 for none."""
+        names = {policy_rule, reason_code, f"{policy_rule}.{reason_code}"}
+        return 0 if self.policy_rule is not None and names.isdisjoint(self.policy_rule) else self.share
+
+
 class DecisionSettings(Part):
     """What a decision must bring. From `require_note_from` on, a category and a note of three words at least.
 
@@ -76,6 +93,7 @@ class DecisionSettings(Part):
     approvals: tuple[ApprovalRule, ...] = ()
     follow_leader: bool = False
     sticky_rejection: Duration | None = None
+    second_review: SecondReviewSettings | None = None
     undo_window: Annotated[Duration | None, Field(description="0 or off: a decision counts at once")] = None
 
     @field_validator("undo_window", "sticky_rejection", mode="before")

@@ -34,6 +34,8 @@ def _percent(value: Any) -> Any:
 
 
 Percent = Annotated[int, BeforeValidator(_percent), Field(ge=1, le=99)]
+Share = Annotated[int, BeforeValidator(_percent), Field(ge=1, le=100)]
+"""Percent, all of it included."""
 
 
 def _known_zone(value: str) -> str:

@@ -236,6 +236,25 @@ def cohens_kappa(pairs: Iterable[tuple[str, str]]) -> float | None:
     return None if by_chance == most else (agreed - by_chance) / (most - by_chance)
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How two decisions of the same items compare: how many items, in how many both said the same, beyond chance."""
+
+    count: int
+    agreed: int
+    kappa: float | None
+
+    @property
+    def rate(self) -> float | None:
+        """From 0 to 1; None without items."""
+        return self.agreed / self.count if self.count else None
+
+
+def agreement(pairs: Iterable[tuple[str, str]]) -> Agreement:
+    both = list(pairs)
+    return Agreement(len(both), sum(one == other for one, other in both), cohens_kappa(both))
+
+
 def show_rate(rate: float | None) -> str:
     """`97.3 %`, or `no data`. Rounded down, so that 100 % means all of them."""
     return NO_DATA if rate is None else f"{int(rate * 1000 + 1e-9) / 10:.1f} %"

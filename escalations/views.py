@@ -23,7 +23,7 @@ class View:
     clock. `requester` may have no part in the review. A decision takes `required_approvals` people; until they agree it
     is the `proposal`, and then it was `approved_by` the further ones. One that can still be undone is `pending`.
     The same request waits as `leader`, or was blocked as `precedent`. An `appeal` contests
-    another case's block.
+    another case's block. With `second_review` its decision is kept from those who may look at it a second time.
     """
 
     escalation_id: str
@@ -80,6 +80,7 @@ class View:
     pending: Pending | None = None
     leader: str | None = None
     precedent: str | None = None
+    second_review: bool = False
     appeal: Appeal | None = None
 
 
@@ -159,4 +160,5 @@ def view_of(case: Case) -> View:
         leader=case.leader,
         appeal=opening.appeal,
         precedent=opening.precedent.escalation_id if opening.precedent else None,
+        second_review=opening.second_review_due,
     )

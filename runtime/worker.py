@@ -19,6 +19,7 @@ from activities.following import Follower
 from activities.notify import Notifier
 from activities.record import Recorder
 from activities.route import Router
+from activities.second_review import SecondReviewer
 from store.contents import Contents
 from store.database import Database
 from store.ledger import LedgerWriter
@@ -29,6 +30,7 @@ from workflows.escalation import EscalationWorkflow
 from workflows.grouping import GroupWorkflow
 from workflows.messages import ESCALATIONS_QUEUE, NOTIFICATIONS_QUEUE
 from workflows.notifying import ChannelTestWorkflow, NotificationWorkflow
+from workflows.second_review import SecondReviewWorkflow
 
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow task waits for the worker that knew it. The default of ten seconds is what a killed worker
@@ -62,9 +64,10 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
     escalations = Worker(
         parts.client,
         task_queue=ESCALATIONS_QUEUE,
-        workflows=[EscalationWorkflow],
+        workflows=[EscalationWorkflow, SecondReviewWorkflow],
         activities=[
             Recorder(parts.database, parts.ledger).record,
+            SecondReviewer(parts.database, parts.ledger).record,
             Router(parts.database).route,
             Follower(parts.database, contents).follow,
             Authorizer(verifier).authorize,

@@ -29,6 +29,7 @@ from workflows.following import leader_ended
 from workflows.handlers import Handlers
 from workflows.messages import Carried, Ended, Instruction, Outcome, Seen, Signal, Start
 from workflows.refusals import to_application_error
+from workflows.second_review import open_second_review
 from workflows.telling import audiences
 
 MOST_SEEN = 100
@@ -73,6 +74,7 @@ class EscalationWorkflow(Handlers):
         clock.cancel()
         if following is not None:
             following.cancel()
+        await open_second_review(self._case, self._history)
         await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._telling)
         assert self._case.end is not None
         decision = self._case.decision

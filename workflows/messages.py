@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from escalations.case import Case, Opening
 from escalations.commands import (
+    Actor,
     Approve,
     Assign,
     Claim,
@@ -29,6 +30,7 @@ from escalations.commands import (
 )
 from escalations.events import Event
 from escalations.routes import Route
+from escalations.second_review import ReviewEvent, ReviewOpening, SecondReview
 from escalations.views import View
 
 ESCALATIONS_QUEUE = "escalations"
@@ -290,3 +292,28 @@ class Delivery:
 
     tenant: str
     escalation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewStart:
+    """The one argument of a second review."""
+
+    opening: ReviewOpening
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewBatch:
+    """Something that happened to a second review, and how it stands after it."""
+
+    review: SecondReview
+    event: ReviewEvent
+    actor: Actor
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewOutcome:
+    """The true answer to an update of a second review, and the digest of what had been asked."""
+
+    review: SecondReview
+    payload_digest: str

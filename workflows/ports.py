@@ -21,6 +21,7 @@ from workflows.messages import (
     GroupTold,
     Notification,
     RecordBatch,
+    ReviewBatch,
     RouteFound,
     RouteWanted,
     Tested,
@@ -31,6 +32,13 @@ class Recording:
     @activity.defn(name="record")
     async def record(self, batch: RecordBatch) -> None:
         """Ledger entries first, then the projection and a final event's release. Idempotent by (escalation, seq)."""
+        raise NotImplementedError
+
+
+class SecondReviewing:
+    @activity.defn(name="record_second_review")
+    async def record(self, batch: ReviewBatch) -> None:
+        """Ledger entry first, then the table. Idempotent by (review, version)."""
         raise NotImplementedError
 
 

@@ -95,7 +95,7 @@ def opening_of(case: Case, history: tuple[Event, ...], review_id: str) -> Review
     people |= {leg.route.user for leg in case.legs}
     for event in history:
         if event.type is not EventType.REFUSED:
-            people.add(event.actor.login if event.actor.kind is not ActorKind.SYSTEM else None)
+            people.add(event.actor.login if event.actor.kind in (ActorKind.USER, ActorKind.OPERATOR) else None)
             people.add(str(event.data["assignee"]) if event.data.get("assignee") else None)
     if opening.appeal is not None:
         people.update(opening.appeal.decided_by)

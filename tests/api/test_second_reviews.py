@@ -27,9 +27,9 @@ def finding(stack: Stack) -> Iterator[str]:
             ask(stack, who, f"{left.json()['review_id']}/resolve", {"resolution": "block"})
 
 
-def decided(stack: Stack, finding: str, resolution: str = "allow", **body: Any) -> str:
+def decided(stack: Stack, policy: str, resolution: str = "allow", **body: Any) -> str:
     """A case that the first reviewer has decided, as soon as its second review waits."""
-    held = str(stack.create(policy_rule=finding, reason_code=finding, **body)["escalation_id"])
+    held = str(stack.create(policy_rule=policy, reason_code=policy, **body)["escalation_id"])
     stack.decide(held, resolution)
     wait_for(lambda: waiting(stack, held), f"the second review of {held}")
     return held

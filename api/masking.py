@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from escalations.completion import texts
+from policies.applying import personal
 from policies.config import PiiDetector
 from policies.detectors import pii
 from policies.requests import request_texts
@@ -44,7 +45,7 @@ def masked_anew(answer: dict[str, Any]) -> Any:
         [
             {"path": span.path, "start": span.start, "end": span.end, "label": span.label}
             for path, text in texts(answer)
-            for span in pii.find(path, text, _EVERYTHING)
+            for span in personal(path, text, _EVERYTHING)
         ],
     )
 

@@ -59,7 +59,7 @@ class _Text:
     def take(self, chain: Chain, *, all_of_it: bool) -> str:
         """What may leave now. Raises Leaked."""
         if self._canary is not None:
-            self.pending, finding = chain.leaked(self.pending, self._canary)
+            self.pending, finding = chain.leaked(self.pending, self._canary, self._path)
             if finding is not None:
                 raise Leaked(finding)
         if not all_of_it and (self._path or len(self.pending) <= WINDOW):

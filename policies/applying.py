@@ -19,7 +19,7 @@ from policies.detectors.human_oversight import Score
 from policies.detectors.semantic import LEAST_DOUBTED, is_doubtful
 from policies.doubts import Doubt, Pending, detector_of
 from policies.findings import VERDICTS, Finding, Screened, Verdict, thousandths
-from policies.json_texts import ARGUMENTS, find_in_json, is_json, replaced_in_json
+from policies.json_texts import ARGUMENTS, find_written, is_json, replaced_in_json
 from policies.options import DataLoss, HumanOversight, PiiDetector, PromptInjection, TopicAllow
 from policies.requests import last_asked, request_texts, rewrite
 
@@ -64,12 +64,8 @@ def leak(options: PromptInjection, looking: Looking, spans: tuple[Span, ...]) ->
 
 
 def personal(path: str, text: str, options: PiiDetector) -> list[Span]:
-    """The personal data of one text; in a tool's arguments also what is written with escapes."""
-    found = pii.find(path, text, options)
-    if "\\" not in text or not path.endswith(ARGUMENTS) or not is_json(text):
-        return found
-    read = find_in_json(text, lambda said: pii.find(path, said, options))
-    return read + [span for span in found if all(span.end <= one.start or span.start >= one.end for one in read)]
+    """The personal data of one text."""
+    return find_written(path, text, lambda said: pii.find(path, said, options))
 
 
 def personal_data(screened: Screened, options: PiiDetector, looking: Looking, key: bytes) -> Screened:

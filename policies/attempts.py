@@ -8,7 +8,7 @@ from escalations.severity import Severity
 from policies.applying import Looking
 from policies.detectors import prompt_injection
 from policies.detectors.human_oversight import Score
-from policies.doubts import Doubt, Pending, detector_of
+from policies.doubts import LONGEST, Doubt, Pending, detector_of
 from policies.findings import VERDICTS, Finding, Screened, thousandths
 from policies.options import PromptInjection
 from policies.second_looks import Semantic
@@ -57,6 +57,8 @@ def _injection_doubts(
         if text.strip() and (seen.score > 0 or options.ask == "always"):
             # Without a sign either way a judge's word is the only evidence there is.
             score = seen.score or 0.5
+            if options.ask == "always" and len(text) > LONGEST:
+                score = max(score, 0.5)  # a weak sign must not clear what no sign would not
             doubts.append(Doubt(Score("prompt_injection", score, score, 0.0, seen.spans, seen.layers), text, ""))
 
     def finding(score: Score) -> Finding | None:

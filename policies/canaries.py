@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from policies.detectors import Span
+from policies.json_texts import find_written
 
 LONGEST_WRITTEN = 96
 """Characters that a canary can take up however it is spaced: shorter than what a windowed stream keeps back."""
@@ -31,7 +32,11 @@ def canary_of(consumer: str, key: bytes) -> str:
 
 def find(path: str, text: str, canary: str) -> list[Span]:
     """Where a text holds it, in any case and with up to three other characters between its letters."""
-    return [Span(path, *match.span(), "CANARY", "canary") for match in _pattern(canary).finditer(text)]
+
+    def spans(said: str) -> list[Span]:
+        return [Span(path, *match.span(), "CANARY", "canary") for match in _pattern(canary).finditer(said)]
+
+    return find_written(path, text, spans)
 
 
 @lru_cache(maxsize=4096)

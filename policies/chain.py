@@ -109,13 +109,13 @@ class Chain:
             return None
         return canaries.canary_of(who.consumer, self._given.pseudonym_key)
 
-    def leaked(self, text: str, canary: str) -> tuple[str, Finding | None]:
+    def leaked(self, text: str, canary: str, path: str = "") -> tuple[str, Finding | None]:
         """A piece of an answer without the canary, and what that means where more than a note is to follow."""
-        spans = canaries.find("", text, canary)
+        spans = canaries.find(path, text, canary)
         if not spans or self._canary is None:
             return text, None
         found = applying.leak(self._canary, Looking("output", {}), tuple(spans))
-        return replaced(text, spans, lambda *_: ""), None if found.action == "log" else found
+        return replaced(text, spans, lambda *_: "", path), None if found.action == "log" else found
 
     def hidden(self, document: dict[str, Any], looking: Looking, who: Who | None = None) -> list[Span]:
         """What of a document that is held reviewers see only as stars: the personal data that is left in it."""

@@ -15,6 +15,8 @@ from policies.detectors.human_oversight import Score
 from policies.findings import Finding, Screened
 from policies.second_looks import Judge, OnError, Semantic
 
+LONGEST = 12_000
+"""Characters of a text that a judge is given."""
 _MOST = 0.98
 """How sure a judge is at most taken to be."""
 
@@ -26,6 +28,11 @@ class Doubt:
     score: Score
     asked: str
     said: str
+
+    @property
+    def shortened(self) -> bool:
+        """Whether a judge is given only parts of them."""
+        return max(len(self.asked), len(self.said)) > LONGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +74,16 @@ class Pending:
         return tuple(one for one in self.doubts if low <= one.score.score <= high)
 
     def judged(self, doubt: Doubt, certainty: float) -> Pending:
-        """The same with a judge's certainty, 0 to 1, that the category applies; evidence beside the other layers."""
+        """The same with a judge's certainty, 0 to 1, that the category applies; evidence beside the other layers.
+
+        Of a text that it did not read whole it lowers no score: what it was not given may be what matters.
+        """
         said = min(_MOST, max(1 - _MOST, certainty))
         before = min(0.999, max(0.001, doubt.score.score))
         odds = math.log(before / (1 - before)) + math.log(said / (1 - said))
         layers = {**doubt.score.layers, "before_judge": doubt.score.score, "judge": round(certainty, 3)}
-        score = replace(doubt.score, score=round(1 / (1 + math.exp(-odds)), 3), layers=layers)
+        sure = round(1 / (1 + math.exp(-odds)), 3)
+        score = replace(doubt.score, score=max(sure, doubt.score.score) if doubt.shortened else sure, layers=layers)
         return replace(self, doubts=tuple(replace(one, score=score) if one is doubt else one for one in self.doubts))
 
     def best(self) -> dict[str, Score]:

@@ -75,6 +75,15 @@ def find_in_json(text: str, find: Callable[[str], Sequence[Span]]) -> list[Span]
     return found
 
 
+def find_written(path: str, text: str, find: Callable[[str], list[Span]]) -> list[Span]:
+    """What is found in the text at a JSON Pointer; in a tool's arguments also what is written with escapes."""
+    found = find(text)
+    if "\\" not in text or not path.endswith(ARGUMENTS) or not is_json(text):
+        return found
+    read = find_in_json(text, find)
+    return read + [span for span in found if all(span.end <= one.start or span.start >= one.end for one in read)]
+
+
 def _written(said: str) -> str:
     """As a JSON string; a lone surrogate has no form but its escape."""
     try:

@@ -13,12 +13,10 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from policies.doubts import Doubt
+from policies.doubts import LONGEST, Doubt
 from policies.own_detectors import Nonsense
 from policies.second_looks import Judge
 
-LONGEST = 12_000
-"""Characters of a text that a judge is given: two thirds from its beginning, the rest from its end."""
 _MEANINGS = {
     "legal_opinions": "tells a named or addressed person or organisation what the law says of their case or what to do",
     "medical_decisions": "tells a person, or who cares for them, what they have or what to do or take for their health",
@@ -80,6 +78,7 @@ def certainty(answer: Any, word: str) -> float:
 
 
 def _shortened(text: str) -> str:
+    """Of a long text two thirds of what fits from its beginning, the rest from its end."""
     readable = text.encode("utf-8", "replace").decode()
     if len(readable) <= LONGEST:
         return readable

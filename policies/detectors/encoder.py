@@ -87,12 +87,19 @@ class Encoder:
 
     def tokens(self, text: str) -> list[int]:
         """Numbers of word pieces between the marks of start and end (WordPiece, Wu et al. 2016)."""
+        return [*self._numbers(text)[: LONGEST - 1], _END]
+
+    def is_cut(self, text: str) -> bool:
+        """Whether only the beginning of it is read."""
+        return len(text) > _CHARACTERS or len(self._numbers(text)) >= LONGEST
+
+    def _numbers(self, text: str) -> list[int]:
         numbers = [_START]
         for word in _words(text[:_CHARACTERS]):
             numbers += self._pieces(word)
             if len(numbers) >= LONGEST:
                 break
-        return [*numbers[: LONGEST - 1], _END]
+        return numbers
 
     def _pieces(self, word: str) -> list[int]:
         """The longest known beginning, then the longest known continuations; unknown where there is none."""

@@ -97,8 +97,9 @@ class Fitted:
     directions: dict[str, dict[str, Any]]
 
     def look(self, score: Score, asked: str, said: str, examples: tuple[str, ...] = ()) -> Score:
-        """The score with this layer in it. `examples` describe a category of the user's own.
+        """The score with this layer in it, which lowers none of a text that the encoder does not read to its end.
 
+        `examples` describe a category of the user's own.
         Raises NotInstalled, and whatever a damaged file of weights raises.
         """
         if score.category not in REACHES:
@@ -109,7 +110,10 @@ class Fitted:
             self.weights[name] * value for name, value in terms(score, odds["request"], odds["answer"]).items()
         )
         meant = {f"meaning_{side}": _share(value) for side, value in odds.items() if value is not None}
-        return replace(score, score=_share(total), layers={**score.layers, "words": score.score, **meant})
+        sure = _share(total)
+        if sure < score.score and any(map(encoder.encoder().is_cut, (asked, said))):
+            sure = score.score
+        return replace(score, score=sure, layers={**score.layers, "words": score.score, **meant})
 
     def _odds(self, category: str, side: str, text: str) -> float:
         return float(_vector(text) @ self.directions[side][category]) + self.biases[side]

@@ -20,7 +20,7 @@ from policies.chain import Screened, Verdict
 from policies.config import PolicyConfig
 from policies.detectors import semantic
 from policies.detectors.human_oversight import CATEGORIES, Score
-from policies.doubts import Doubt, Pending
+from policies.doubts import LONGEST, Doubt, Pending
 from policies.judgement import question
 from policies.trying import as_answer, as_request
 from tests.policies.detectors.test_semantic import ADVICE
@@ -312,6 +312,15 @@ async def test_a_judge_finds_attacks_that_no_pattern_knows_and_is_told_of_no_ans
     assert json.loads(judge.asked[0]["messages"][1]["content"]) == {"request": SLY}
     screened, _ = await injection(verdict(False, 0.95), SLY, ask="always")
     assert screened.findings == ()
+
+
+async def test_a_request_too_long_for_the_judge_to_read_whole_is_not_cleared_by_it() -> None:
+    for filling in ("word ", "The river runs to the sea. "):
+        text = filling * (LONGEST // len(filling) + 1) + SLY + filling * 200
+        screened, judge = await injection(verdict(False, 0.95), text, ask="always")
+        assert judge.asked
+        assert screened.verdict is Verdict.BLOCKED
+        assert (await injection(verdict(False, 0.95), text, ask="always", threshold=0.6))[0].findings == ()
 
 
 async def test_without_a_sign_it_is_only_asked_where_it_always_is_and_never_about_what_patterns_found() -> None:

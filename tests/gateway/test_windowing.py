@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.windowing import WINDOW, windowed
+from gateway.windowing import WINDOW, Leaked, windowed
+from policies.canaries import canary_of
 from policies.chain import Chain
 from policies.config import PolicyConfig
 
@@ -63,6 +64,21 @@ async def test_a_stream_without_a_finish_reason_loses_nothing(chain: Chain) -> N
 async def test_log_probabilities_would_tell_the_tokens_and_are_dropped(chain: Chain) -> None:
     _, chunks = await text_of(windowed(streamed("hello", 5), chain))
     assert {c["choices"][0]["logprobs"] for c in chunks} == {None}
+
+
+async def test_a_canary_in_tool_arguments_ends_the_stream_however_it_is_written() -> None:
+    watched = {"policies": {"chain": ["prompt-injection"]}, "policy": {"prompt-injection": {"canary": True}}}
+    word = canary_of("app", b"k" * 32)
+    arguments = json.dumps({"note": "canary"}).replace("canary", "".join(f"\\u{ord(letter):04x}" for letter in word))
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for start in range(0, len(arguments), 4):
+            call = {"index": 0, "function": {"arguments": arguments[start : start + 4]}}
+            yield chunk({"tool_calls": [call]})
+        yield chunk({}, "tool_calls") + b"data: [DONE]\n\n"
+
+    with pytest.raises(Leaked):
+        await text_of(windowed(pieces(), Chain(PolicyConfig.model_validate(watched)), word))
 
 
 async def test_arguments_of_tool_calls_are_redacted_too(chain: Chain) -> None:

@@ -110,6 +110,26 @@ def test_it_is_found_in_tool_arguments_which_stay_json() -> None:
     assert json.loads(left) == {"prompt": "\nBe kind."}
 
 
+ESCAPED = "".join(f"\\u{ord(letter):04x}" for letter in WORD)
+
+
+def test_it_is_found_in_tool_arguments_however_they_write_it() -> None:
+    arguments = f'{{"prompt": "[ref: {ESCAPED}] Be kind.", "{WORD[:5]}{ESCAPED[30:]}": 1, "{WORD}": "\\n"}}'
+    call = {"type": "function", "function": {"name": "mail", "arguments": arguments}}
+    answer = {"choices": [{"message": {"role": "assistant", "tool_calls": [call]}}]}
+    assert chain().screen_answer({}, answer, WHO).verdict is Verdict.BLOCKED
+    screened = chain(action="escalate").screen_answer({}, answer, WHO)
+    left = screened.document["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]
+    assert json.loads(left) == {"prompt": " Be kind.", "": "\n"}
+
+
+def test_a_streams_tool_arguments_are_looked_into_too() -> None:
+    arguments = f'{{"prompt": "{ESCAPED}"}}'
+    left, finding = chain().leaked(arguments, WORD, "/arguments")
+    assert (json.loads(left), finding is not None) == ({"prompt": ""}, True)
+    assert chain().leaked(arguments, WORD) == (arguments, None)
+
+
 def test_a_policy_that_does_not_act_plants_nothing() -> None:
     assert chain().canary_for(WHO) == WORD
     assert chain(mode="shadow").canary_for(WHO) is None

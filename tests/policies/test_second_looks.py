@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from policies.chain import Chain, Verdict
 from policies.config import PolicyConfig
 from policies.detectors import encoder, human_oversight, semantic
+from policies.detectors.human_oversight import Score
 from policies.documents import parse_document
-from policies.doubts import settle
+from policies.doubts import LONGEST, Doubt, Pending, settle
 from policies.loading import BadConfig, load_document, ready_for_gateway
+from policies.second_looks import Semantic
 from policies.trying import as_answer, as_request, oversight_scores, try_out
 from tests.policies.broken import BASE
 from tests.policies.detectors.test_semantic import ADVICE, KNOWLEDGE
@@ -92,6 +95,17 @@ def test_a_judges_word_is_weighed_with_the_other_layers() -> None:
     assert pending.judged(doubt, 0.03).findings() == ()
     [unsure] = screened(ADVICE, later=True, judge=JUDGE | {"between": [0.4, 0.6]}).pending
     assert unsure.unsure == ()
+
+
+def test_of_a_text_that_it_was_given_shortened_a_judge_may_raise_the_score_and_never_lower_it() -> None:
+    for asked, said in (("", "x" * (LONGEST + 1)), ("x" * (LONGEST + 1), "")):
+        doubt = Doubt(Score("medical_decisions", 0.6, 0.6, 0.6, ()), asked, said)
+        pending = Pending("human-oversight", "output", Semantic(), None, "escalate", (), (doubt,), lambda _: None)
+        assert pending.judged(doubt, 0.03).doubts[0].score.score == 0.6
+        assert pending.judged(doubt, 0.03).doubts[0].score.layers["judge"] == 0.03
+        assert pending.judged(doubt, 0.97).doubts[0].score.score > 0.9
+        whole = replace(doubt, asked=asked[:LONGEST], said=said[:LONGEST])
+        assert replace(pending, doubts=(whole,)).judged(whole, 0.03).doubts[0].score.score < 0.1
 
 
 def test_without_the_encoder_what_it_should_have_seen_is_held(monkeypatch: pytest.MonkeyPatch) -> None:

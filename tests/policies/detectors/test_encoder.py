@@ -49,6 +49,20 @@ def test_a_text_without_a_word_points_nowhere_and_a_long_one_is_cut_off() -> Non
     assert np.linalg.norm(made.encode(["word " * 1_000_000])) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("word " * (LONGEST - 2), False),
+        ("word " * (LONGEST - 1), True),
+        ("word " * (LONGEST - 2) + "unaffable", True),
+        ("word." + " " * 10_000 + "decision", True),
+        ("", False),
+    ],
+)
+def test_it_says_of_which_text_it_reads_only_the_beginning(text: str, cut: bool) -> None:
+    assert encoder.encoder().is_cut(text) is cut
+
+
 def test_threads_may_share_it() -> None:
     made = encoder.encoder()
     texts = [f"sentence number {number}" for number in range(6)]

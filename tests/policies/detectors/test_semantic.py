@@ -34,6 +34,27 @@ def test_general_information_stays_below_it() -> None:
     assert looked(*KNOWLEDGE).score < 0.5
 
 
+HARMLESS = "The river rises in the hills and runs past mills, meadows and a market town to the sea. " * 10
+DECISION = "After the second interview I recommend that we reject Mr. Hale for the position."
+
+
+def test_a_decision_that_the_encoder_does_not_reach_keeps_what_the_words_say_of_it() -> None:
+    asked = "Should we hire Mr. Hale for the position?"
+    before = words(asked, HARMLESS + DECISION, "hiring_actions")
+    score = fitted().look(before, asked, HARMLESS + DECISION)
+    assert score.score == before.score > 0.5
+    assert score.layers["words"] == before.score
+    assert fitted().look(words(HARMLESS + asked, DECISION, "hiring_actions"), HARMLESS + asked, DECISION).score > 0.5
+
+
+def test_of_an_answer_that_it_reads_whole_the_encoder_may_lower_the_score_and_of_any_it_may_raise_it() -> None:
+    sure = Score("hiring_actions", 0.9, 0.9, 0.9, (), words(*KNOWLEDGE, "hiring_actions").layers)
+    assert fitted().look(sure, *KNOWLEDGE).score < 0.9
+    long = (ADVICE[0], ADVICE[1] + " " + HARMLESS)
+    low = words(*long)
+    assert fitted().look(low, *long).score > low.score
+
+
 def test_every_layer_has_its_score() -> None:
     score = looked(*ADVICE)
     assert score.layers["words"] == words(*ADVICE).score

@@ -104,7 +104,9 @@ def _only_says(completion: dict[str, Any]) -> bool:
 def as_much_as(content: Content, found: Mapping[str, bytes]) -> Content:
     """The setting, or less: where reviewers see stars unless they may reveal, `full` is no way around that."""
     finding = orjson.loads(found.get(FINDING, b"{}"))
-    hidden = finding.get("hidden") if isinstance(finding, dict) else None
+    hidden = finding.get("hidden") if isinstance(finding, dict) else finding
+    if isinstance(hidden, dict):
+        hidden = hidden.get("answer")
     return "redacted" if content == "full" and hidden else content
 
 

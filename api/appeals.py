@@ -26,11 +26,11 @@ from escalations.decisions import Resolution
 from escalations.errors import AlreadyAppealed, NotAllowed, NotAppealable, NotFound
 from escalations.standing import is_requester, standing_of_view
 from escalations.views import View
-from store.appeals import register_appeal
+from store.appeals import register_appeal, replace_appeal
 from store.contents import ANSWER, FINDING, REQUEST, TOKENS
 from store.escalations import Scope, find_view
 from store.events import GovernedEvent
-from store.holds import find_hold
+from store.holds import HeldRequest, HoldState, find_hold
 from store.tokens import Principal
 
 router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
@@ -51,16 +51,28 @@ async def appeal(caller: Caller, using: Using, escalation_id: str, body: AppealB
     if not caller.has(Role.GATEWAY) and not is_requester(standing_of_view(view), caller.login):
         raise NotAllowed("only the consumer whose answer was blocked, or the person behind it, may contest that")
     decided_by = _decided_by(view)
+    appeal_id, held = await _registered(using, caller, view)
+    if held is not None and held.state is HoldState.OPENING:
+        await using.opener.open_again(caller.tenant, held)
+        return present(await appears(using, scope, appeal_id), using)
+    if held is None:
+        await note_act(using, caller, "escalation.appealed", escalation_id, appeal=appeal_id)
+        opened = await using.opener.open(await _proposal(using, caller, view, appeal_id, decided_by, body.reason))
+        if not opened.merged:
+            return present(await appears(using, scope, appeal_id), using)
+    raise AlreadyAppealed(f"{escalation_id} was contested already, as {appeal_id}", appeal=appeal_id)
+
+
+async def _registered(using: Services, caller: Principal, view: View) -> tuple[str, HeldRequest | None]:
+    """The id of the appeal, and its hold where there is one. One that never came to be makes room."""
+    tenant, escalation_id, wanted = caller.tenant, view.escalation_id, new_id("esc")
     async with using.database.write() as connection:
-        wanted = new_id("esc")
-        appeal_id = await register_appeal(connection, caller.tenant, escalation_id, wanted, datetime.now(UTC))
-    async with using.database.read() as connection:
-        held = await find_hold(connection, caller.tenant, view.consumer, escalation_id=appeal_id)
-    if appeal_id != wanted and held is not None:
-        raise AlreadyAppealed(f"{escalation_id} was contested already, as {appeal_id}", appeal=appeal_id)
-    await note_act(using, caller, "escalation.appealed", escalation_id, appeal=appeal_id)
-    await using.opener.open(await _proposal(using, caller, view, appeal_id, decided_by, body.reason))
-    return present(await appears(using, scope, appeal_id), using)
+        appeal_id = await register_appeal(connection, tenant, escalation_id, wanted, datetime.now(UTC))
+        held = await find_hold(connection, tenant, view.consumer, escalation_id=appeal_id)
+        if held is not None and held.state is HoldState.WITHDRAWN:
+            appeal_id = await replace_appeal(connection, tenant, escalation_id, appeal_id, wanted)
+            held = await find_hold(connection, tenant, view.consumer, escalation_id=appeal_id)
+    return appeal_id, held
 
 
 def _decided_by(view: View) -> tuple[str, ...]:
@@ -113,4 +125,6 @@ async def _proposal(
         requester=view.requester,
         tokens=found.get(TOKENS),
         appeal=Appeal(view.escalation_id, decided_by),
+        # Two who contest at once meet at this hold, and one of them is told so.
+        idempotency_key=f"appeal:{appeal_id}",
     )

@@ -44,8 +44,13 @@ class Assigner:
         listening = asyncio.create_task(self._listen())
         try:
             while True:
-                with suppress(StoreUnavailable):
+                try:
                     await self._look()
+                except StoreUnavailable:
+                    pass
+                except Exception as fault:
+                    # Whatever it is: cases that wait are looked for again.
+                    _log.error("what waits could not be given out: %s", type(fault).__name__)
                 await asyncio.sleep(PAUSE_S)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S)

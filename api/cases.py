@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from api.authentication import READERS, Caller, Using, only, scope_of
 from api.blinding import blinded
 from api.desk import AtDesk, Desk
-from api.masking import hidden_in, masked, masked_anew
+from api.masking import hidden_in, masked, masked_anew, texts_of
 from api.presentation import note_of, present, present_history
 from api.problems import Problem
 from api.records import note_read
@@ -19,11 +19,9 @@ from api.schemas import Escalation, History
 from api.services import Services
 from escalations.case import End
 from escalations.commands import Role
-from escalations.completion import texts
 from escalations.decisions import Resolution
 from escalations.errors import Invalid, NotFound
 from escalations.views import View
-from policies.requests import request_texts
 from store.appeals import find_appeal
 from store.contents import ANSWER, FINDING, REQUEST, released_field
 from store.escalations import TimelineEntry, earlier_of, sees, timeline
@@ -146,14 +144,14 @@ async def _with_context(using: Services, caller: Principal, view: View) -> Escal
     shown.context = {
         "request": request,
         "held_answer": answer,
-        "asked": [{"path": path, "text": text} for path, text in request_texts(request or {})],
-        "proposed_answer": masked_anew(proposed) if proposed and hidden["answer"] else proposed,
-        "texts": [{"path": path, "text": text} for path, text in texts(answer or {})],
-        "metadata": (request or {}).get("metadata"),
+        "asked": [{"path": path, "text": text} for path, text in texts_of(request, "request").items()],
+        "proposed_answer": masked_anew(proposed, hidden["answer"]),
+        "texts": [{"path": path, "text": text} for path, text in texts_of(answer, "answer").items()],
+        "metadata": request.get("metadata") if isinstance(request, dict) else None,
         "policy_match": {
+            **finding,
             "rule": view.policy_rule,
             "reason_code": view.reason_code,
-            **finding,
         },
         "masked": sum(map(len, hidden.values())),
         "consumer": view.consumer,
@@ -196,7 +194,7 @@ async def _as_reviewers_see(using: Services, caller: Principal, escalation_id: s
     async with using.database.read() as connection:
         found = await using.contents.read(connection, caller.tenant, escalation_id, FINDING)
     hidden = hidden_in(orjson.loads(found.get(FINDING, b"{}")), "answer")
-    return orjson.dumps(masked_anew(orjson.loads(answer))) if hidden else answer
+    return orjson.dumps(masked_anew(orjson.loads(answer), hidden)) if hidden else answer
 
 
 async def _may_receive(using: Services, caller: Principal, at: Desk, escalation_id: str) -> None:

@@ -85,11 +85,12 @@ async def replay_all(caller: Admin, using: Using, body: ReplayBody) -> dict[str,
             escalation_id=body.escalation_id,
             channel=body.channel,
             waiting=True,
+            oldest=True,
             limit=MOST_PER_PAGE,
         )
-    for letter in reversed(letters):
+    for letter in letters:
         await _replay(using, caller, letter)
-    return {"replayed": [letter.number for letter in reversed(letters)]}
+    return {"replayed": [letter.number for letter in letters]}
 
 
 @router.post("/{number}/replay", summary="Send one dead letter once more, under the id that it had")

@@ -29,6 +29,8 @@ router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
 STATUSES = ("open", "claimed", "resolved", "expired")
 SEVERITIES = ("critical", "high", "medium", "low")
 APPEARS_WITHIN_S = 5.0
+_OURS = frozenset({"appeal", "answer_model", "findings", "hidden", "request_model"})
+"""Of what is kept with a case, what only this product may say: whose answer it is must not choose what is starred."""
 
 
 @router.get("", response_model=EscalationPage, summary="The queue")
@@ -101,7 +103,7 @@ async def create_escalation(
         event=event,
         request=orjson.dumps(body.request),
         answer=orjson.dumps(answer),
-        finding=orjson.dumps(body.finding),
+        finding=orjson.dumps({name: said for name, said in body.finding.items() if name not in _OURS}),
         severity=body.severity,
         requester=consumer.owner if consumer else caller.login,
         completion_id=str(answer.get("id")) if answer.get("id") else None,

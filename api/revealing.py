@@ -48,7 +48,7 @@ async def reveal(caller: Readers, using: Using, at: AtDesk, escalation_id: str, 
     told = [
         value
         for name, document in (("request", found.get(REQUEST)), ("answer", found.get(ANSWER)))
-        for value in values(orjson.loads(document or b"{}") or {}, name, hidden_in(finding, name), tokens)
+        for value in values(orjson.loads(document or b"null"), name, hidden_in(finding, name), tokens)
     ]
     await _note(using, caller, escalation_id, view.event_id, body.reason, told)
     return {"escalation_id": escalation_id, "event_id": view.event_id, "values": told}

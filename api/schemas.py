@@ -90,7 +90,9 @@ class CreateBody(Body):
     consumer: Annotated[str, Field(max_length=200)] | None = None
     model: Annotated[str, Field(max_length=200)] | None = None
     provider: Annotated[str, Field(max_length=100)] | None = None
-    finding: dict[str, Any] = Field(default_factory=dict)
+    finding: Annotated[
+        dict[str, Any], Field(description="what was found; what only the gateway may say is left out")
+    ] = Field(default_factory=dict)
 
 
 class ChannelTestBody(Body):

@@ -17,13 +17,12 @@ from fastapi import APIRouter, Depends, Query
 from api.authentication import READERS, Key, Using, only, scope_of
 from api.decision_schemas import SecondDecisionBody
 from api.desk import AtDesk, Desk
-from api.masking import hidden_in, masked
+from api.masking import hidden_in, masked, texts_of
 from api.records import note_read
 from api.review_desk import carry_out
 from api.services import Services
 from api.sla import stretch_of
 from escalations.commands import Claim, Resolve, Role, Unclaim
-from escalations.completion import texts
 from escalations.errors import (
     EscalationError,
     NotAllowed,
@@ -35,7 +34,6 @@ from escalations.errors import (
 )
 from escalations.second_review import LEASE, SecondReview, had_part
 from escalations.statistics import agreement
-from policies.requests import request_texts
 from store.contents import ANSWER, FINDING, REQUEST
 from store.escalations import Scope, find_view
 from store.second_reviews import find_review, read_by, reviews_between, waiting_reviews
@@ -204,8 +202,8 @@ async def _content(using: Services, at: Desk, caller: Principal, review: SecondR
     context = {
         "request": request,
         "held_answer": answer,
-        "asked": [{"path": path, "text": text} for path, text in request_texts(request or {})],
-        "texts": [{"path": path, "text": text} for path, text in texts(answer or {})],
+        "asked": [{"path": path, "text": text} for path, text in texts_of(request, "request").items()],
+        "texts": [{"path": path, "text": text} for path, text in texts_of(answer, "answer").items()],
         "policy_match": {
             "rule": review.opening.policy_rule,
             "reason_code": review.opening.reason_code,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 30.0
 """How often the settings are looked at, and a connection that could not be made is tried again."""
+CONNECT_WITHIN_S = 8.0
 _logger = logging.getLogger("keeptrusts.slack")
 
 
@@ -45,9 +46,14 @@ class SlackSockets:
         changed = asyncio.create_task(self._listen())
         try:
             while True:
-                with suppress(StoreUnavailable):
-                    await self._reconcile()
                 self._woken.clear()
+                try:
+                    await self._reconcile()
+                except StoreUnavailable:
+                    pass
+                except Exception as fault:
+                    # Whatever it is: the connections are looked after again.
+                    _logger.error("Socket Mode could not be looked after: %s", type(fault).__name__)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S)
         finally:
@@ -70,9 +76,8 @@ class SlackSockets:
         }
         for name in [name for name, (settings, _) in self._open.items() if wanted.get(name) != settings]:
             await self._close(name)
-        for name, settings in wanted.items():
-            if name not in self._open:
-                await self._connect(name, settings)
+        missing = [(name, settings) for name, settings in wanted.items() if name not in self._open]
+        await asyncio.gather(*(self._connect(name, settings) for name, settings in missing))
 
     async def _connect(self, name: str, settings: SlackChannel) -> None:
         # Loaded only where it is used, as few installations need it.
@@ -96,15 +101,17 @@ class SlackSockets:
             web = AsyncWebClient(base_url=base_url(self._services.environment) + "/")
             client = SocketModeClient(app_token=token, web_client=web)
             client.socket_mode_request_listeners.append(hear)
-            await client.connect()  # type: ignore[no-untyped-call]
+            # The SDK tries for ever, whatever Slack says.
+            async with asyncio.timeout(CONNECT_WITHIN_S):
+                await client.connect()  # type: ignore[no-untyped-call]
+            self._open[name] = (settings, client)
+            _logger.info("Socket Mode of %s is connected", name)
         except (ApplicationError, SlackApiError, OSError, TimeoutError) as fault:
             why = fault.message if isinstance(fault, ApplicationError) else type(fault).__name__
             _logger.error("Socket Mode of %s could not connect: %s", name, why)
-            if client is not None:
+        finally:
+            if client is not None and name not in self._open:
                 await client.close()  # type: ignore[no-untyped-call]
-            return
-        self._open[name] = (settings, client)
-        _logger.info("Socket Mode of %s is connected", name)
 
     async def _answer(self, app: SlackApp, payload: Mapping[str, Any]) -> dict[str, Any] | None:
         try:

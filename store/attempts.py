@@ -76,11 +76,13 @@ async def list_attempts(
     outcome: AttemptOutcome | None = None,
     waiting: bool = False,
     before: int | None = None,
+    oldest: bool = False,
     limit: int = 100,
 ) -> list[Attempt]:
-    """The newest first. `waiting`: only dead letters that were not sent once more; `before` is a row's number."""
+    """The newest first, or the `oldest`. `waiting`: only dead letters not sent again; `before` is a row's number."""
     table = notification_attempts
-    query = select(table).where(table.c.tenant == tenant).order_by(table.c.number.desc())
+    order = table.c.number if oldest else table.c.number.desc()
+    query = select(table).where(table.c.tenant == tenant).order_by(order)
     if escalation_id is not None:
         query = query.where(table.c.escalation_id == escalation_id)
     if channel is not None:

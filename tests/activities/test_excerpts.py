@@ -15,7 +15,7 @@ from sqlalchemy import delete
 
 from activities import excerpts
 from activities.channels.slack_card import Look, blocks
-from activities.excerpts import MOST_LINE, Excerpts, Shown, line, show
+from activities.excerpts import MOST_LINE, Excerpts, Shown, as_much_as, line, show
 from activities.notify import Notifier
 from api.slack_modal import MOST_SHOWN, modal, offered, visible
 from escalations.channels import Content
@@ -205,6 +205,20 @@ async def test_full_is_no_way_around_stars(house: House) -> None:
     shown = json.dumps(house.slack.cards())
     assert "[CREDIT_CARD]" in shown
     assert "4111" not in shown
+
+
+@pytest.mark.parametrize(
+    ("finding", "content"),
+    [
+        ({"hidden": {"request": [], "answer": []}}, "full"),
+        ({"hidden": {"request": [{}], "answer": []}}, "full"),
+        ({"hidden": {"request": [], "answer": [{}]}}, "redacted"),
+        ({"hidden": "nonsense"}, "redacted"),
+        ({}, "full"),
+    ],
+)
+def test_full_acts_where_reviewers_see_no_stars_in_the_answer(finding: Any, content: Content) -> None:
+    assert as_much_as("full", {FINDING: orjson.dumps(finding)}) == content
 
 
 async def test_the_line_goes_from_the_card_when_the_case_ends(house: House) -> None:

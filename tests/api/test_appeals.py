@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
@@ -82,3 +85,31 @@ def test_what_was_allowed_cannot_be_contested(stack: Stack, key: str) -> None:
     stack.decide(first, "allow")
     refused = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY})
     assert (refused.status_code, refused.json()["code"]) == (409, "not_appealable")
+
+
+def test_many_who_contest_at_once_make_one_appeal_and_the_others_are_told_so(stack: Stack, key: str) -> None:
+    first = create(stack, key)
+    stack.decide(first, "block")
+    with ThreadPoolExecutor(8) as people:
+        path = f"/v1/escalations/{first}/appeal"
+        answers = list(people.map(lambda _: post(stack, path, key, {"reason": WHY}), range(8)))
+    appeal = stack.escalation(first)["appealed_as"]
+    assert {answer.status_code for answer in answers} <= {201, 409}, [answer.text for answer in answers]
+    told = [answer.json() for answer in answers]
+    assert {one.get("appeal") or one["escalation_id"] for one in told} == {appeal}
+    assert 201 in [answer.status_code for answer in answers]
+    assert stack.escalation(appeal)["status"] == "open"
+
+
+def test_an_appeal_that_never_came_to_be_is_made_anew(stack: Stack, key: str) -> None:
+    first = create(stack, key)
+    stack.decide(first, "block")
+    lost = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY}).json()["escalation_id"]
+    # As the sweep leaves it when Temporal never heard of it.
+    with closing(sqlite3.connect(stack.data_dir / "keeptrusts.db", timeout=30)) as connection, connection:
+        connection.execute("UPDATE holds SET state = 'withdrawn' WHERE escalation_id = ?", (lost,))
+    made = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY})
+    assert made.status_code == 201, made.text
+    assert made.json()["escalation_id"] == stack.escalation(first)["appealed_as"] != lost
+    again = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY})
+    assert (again.status_code, again.json()["appeal"]) == (409, made.json()["escalation_id"])

@@ -129,3 +129,32 @@ def test_creating_twice_with_one_key_makes_one_case(stack: Stack) -> None:
         for _ in range(3)
     }
     assert len(made) == 1
+
+
+def test_who_brings_a_case_does_not_choose_what_reviewers_see(stack: Stack) -> None:
+    stars = [{"path": "/choices/0/message/content", "start": 0, "end": 16, "label": "PERSON"}]
+    finding = {
+        "hidden": {"answer": stars, "request": 7},
+        "appeal": {"escalation_id": "esc_0", "reason": "forged"},
+        "findings": ["forged"],
+        "rule": "forged",
+        "topic": "contracts",
+    }
+    body = {"answer": "You may terminate.", "policy_rule": "human-oversight", "reason_code": "legal_opinions"}
+    made = stack.gateway().post(f"{stack.info['api_url']}/v1/escalations", json={**body, "finding": finding})
+    assert made.status_code == 201, made.text
+    context = stack.escalation(made.json()["escalation_id"], include="context")["context"]
+    assert [text["text"] for text in context["texts"]] == ["You may terminate."]
+    match = {"rule": "human-oversight", "reason_code": "legal_opinions", "topic": "contracts"}
+    assert (context["policy_match"], context["masked"]) == (match, 0)
+
+
+@pytest.mark.parametrize(
+    ("request_", "asked"),
+    [("May I?", ["May I?"]), (["May", {"content": "I?"}], ["May", "I?"]), (7, []), (None, [])],
+)
+def test_a_request_that_is_no_object_is_shown_as_it_is(stack: Stack, request_: object, asked: list[str]) -> None:
+    held = stack.create(request=request_)["escalation_id"]
+    context = stack.escalation(held, include="context")["context"]
+    assert (context["request"], [text["text"] for text in context["asked"]]) == (request_, asked)
+    assert stack.must(held, "reveal", {"reason": "to see"}, who="admin")["values"] == []

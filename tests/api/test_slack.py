@@ -111,6 +111,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
             "SLACK_TOKEN": slack.TOKEN,
             "SLACK_SIGNING_SECRET": slack.SIGNING_SECRET,
             "SLACK_APP_TOKEN": SlackSocket.APP_TOKEN,
+            "ASTRAY_APP_TOKEN": "xapp-1-A0NOBODY-1-abcdef",
         }
         config = Path(tmp_path_factory.mktemp("settings")) / "escalations.yaml"
         config.write_text(json.dumps(settings("redacted")))
@@ -360,3 +361,16 @@ def test_what_a_window_lacks_is_said_by_socket_mode_too(workspace: Workspace) ->
     payload = {"type": "view_submission", "user": {"id": "UREVIEWER", "team_id": "T0"}, "view": view}
     wait_for(lambda: workspace.slack.socket.connections, "the API to connect")
     assert set(workspace.slack.socket.send(payload)["errors"]) == {"kt_outcome", "kt_category", "kt_note"}
+
+
+def test_an_app_token_that_slack_refuses_is_no_hindrance_to_other_entries(workspace: Workspace) -> None:
+    stack, socket = workspace.stack, workspace.slack.socket
+    wait_for(lambda: socket.connections, "the API to connect")
+    channels = stack.api("admin").get("/v1/settings").json()["settings"]["notification_channels"]
+    astray = {**channels["slack"], "app_token_ref": {"env": "ASTRAY_APP_TOKEN"}}
+    before = socket.connections
+    with stack.settings(notification_channels={"astray": astray, "slack": {**channels["slack"], "content": "none"}}):
+        wait_for(lambda: socket.connections > before, "the other entry to connect")
+        wait_for(lambda: "Socket Mode of astray could not connect" in stack.logs(), "the refusal in the log")
+        before = socket.connections
+    wait_for(lambda: socket.connections > before, "the settings to be looked at again")

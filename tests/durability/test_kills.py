@@ -110,6 +110,26 @@ def test_a_decision_during_an_outage_of_temporal_is_unknown_and_then_true(mortal
     assert (done.status_code, done.json()["resolution"]) == (200, "allow")
 
 
+def test_an_appeal_during_an_outage_of_temporal_is_there_after_a_retry(mortal: Stack) -> None:
+    admin = mortal.api("admin")
+    assert admin.post("/v1/consumers", json={"consumer_id": "patient-appellant"}).status_code == 201
+    key = admin.post("/v1/tokens", json={"consumer_id": "patient-appellant"}).json()["token"]
+    ask: dict[str, Any] = {"headers": {"authorization": f"Bearer {key}"}, "timeout": 30}
+    body = {"answer": "You may.", "policy_rule": "human-oversight", "reason_code": "legal_opinions"}
+    url = f"{mortal.info['api_url']}/v1/escalations"
+    held = httpx.post(url, json=body, **ask).json()["escalation_id"]
+    mortal.decide(held, "block")
+    pid = mortal.pid("temporal")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        unknown = httpx.post(f"{url}/{held}/appeal", json={"reason": "It is public."}, **ask)
+        assert (unknown.status_code, unknown.json()["code"]) == (503, "unavailable")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    done = httpx.post(f"{url}/{held}/appeal", json={"reason": "It is public."}, **ask)
+    assert (done.status_code, done.json()["appeal_of"]) == (201, held), done.text
+
+
 def test_what_must_be_held_gets_an_error_while_temporal_is_frozen_and_the_rest_goes_on(mortal: Stack) -> None:
     pid = mortal.pid("temporal")
     client = mortal.openai(max_retries=0)

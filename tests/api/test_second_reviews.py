@@ -10,7 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.support.stack import Stack, wait_for
+from tests.api.test_revealing import held
+from tests.support.stack import LEGAL, Stack, wait_for
 
 CONTENT = "/choices/0/message/content"
 
@@ -102,14 +103,19 @@ def test_who_has_opened_the_case_does_not_review_it_again(stack: Stack, finding:
     assert ask(stack, "senior", "next").json()["review_id"] == waiting(stack, held)
 
 
-def test_personal_data_is_masked_as_in_the_case(stack: Stack, finding: str) -> None:
-    place = {"path": CONTENT, "start": 4, "end": 19, "label": "EMAIL_ADDRESS"}
-    held = decided(stack, finding, answer="Ask ana@example.com.", finding={"hidden": {"answer": [place]}})
+def test_personal_data_is_masked_as_in_the_case(stack: Stack) -> None:
+    second = {"share": "100%", "policy_rule": ["human-oversight"], "wait": "1h"}
+    with stack.settings(decisions={"second_review": second}):
+        case = held(stack, "shown-to-people", f"twice {LEGAL} ANSWER: Ask ana@example.com.")
+        stack.decide(case, "allow")
+        wait_for(lambda: waiting(stack, case), "its second review")
     taken = ask(stack, "reviewer2", "next")
     assert "ana@example.com" not in taken.text
-    assert taken.json()["context"]["masked"] == 1
-    context = stack.escalation(held, include="context")["context"]
+    context = stack.escalation(case, include="context")["context"]
+    assert taken.json()["context"]["masked"] == context["masked"] > 0
     assert taken.json()["context"]["texts"] == context["texts"]
+    done = ask(stack, "reviewer2", f"{taken.json()['review_id']}/resolve", {"resolution": "allow"})
+    assert done.json()["escalation_id"] == case
 
 
 def test_it_is_given_back_and_a_repeated_word_is_the_same_answer(stack: Stack, finding: str) -> None:

@@ -31,6 +31,7 @@ from api import (
     sla,
     slack,
     stream,
+    taking,
     temporal_ui,
 )
 from api.assigning import Assigner
@@ -76,6 +77,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(Limits)
     for module in (
         queue,
+        taking,
         cases,
         explaining,
         decisions,

@@ -50,7 +50,7 @@ async def get_escalation(
         raise Invalid("include takes the one word context", field="include")
     view = await at.seen_by(scope_of(caller), escalation_id)
     if include:
-        return await _with_context(using, caller, view)
+        return await with_context(using, caller, view)
     async with using.database.read() as connection:
         note = await note_of(connection, using, view)
         appealed_as = await find_appeal(connection, caller.tenant, escalation_id)
@@ -125,7 +125,7 @@ async def _whole_timeline(using: Services, view: View) -> list[TimelineEntry]:
         await asyncio.sleep(_LOOK_EVERY_S / 4)
 
 
-async def _with_context(using: Services, caller: Principal, view: View) -> Escalation:
+async def with_context(using: Services, caller: Principal, view: View) -> Escalation:
     """Everything needed to judge it. The read is in the ledger before anything is shown."""
     await note_read(using, caller, view.escalation_id, "context")
     async with using.database.read() as connection:

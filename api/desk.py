@@ -105,7 +105,7 @@ class Desk:
             view, key = await self._look(caller, escalation_id)
             _check_role(actor, order.operation)
             if order.key is None:
-                _refuse_early(view, actor, order.operation)
+                refuse_early(view, actor, order.operation)
             instruction = await self._instruct(caller, actor, view, key, order)
             outcome = await self._send(caller, instruction, order.operation)
             if outcome.payload_digest != instruction.payload_digest:
@@ -195,7 +195,7 @@ class Desk:
         try:
             if operation is not None:
                 _check_role(caller.actor, operation)
-                _refuse_early(view, caller.actor, operation)
+                refuse_early(view, caller.actor, operation)
             await also(caller, view)
         except EscalationError as refusal:
             tried = operation or "resolve"
@@ -224,7 +224,7 @@ def _check_role(actor: Actor, operation: str) -> None:
         raise NotAllowed(f"{actor.login} may not {operation.replace('_', ' ')}; a reviewer, senior or admin may")
 
 
-def _refuse_early(view: View, actor: Actor, operation: str) -> None:
+def refuse_early(view: View, actor: Actor, operation: str) -> None:
     """Refuse from the projection what the workflow would refuse: it is never older than what was acknowledged.
 
     Not with an Idempotency-Key: there the workflow may know an earlier outcome.

@@ -34,6 +34,12 @@ class AssignBody(Body):
     note: Text | None = None
 
 
+class NextBody(Body):
+    """`team`: only this team's queue; without it, those of all your teams."""
+
+    team: Annotated[str, Field(max_length=200)] | None = None
+
+
 class ExtendBody(Body):
     """`by`: how long from now, as `30m`; without it, the usual lease."""
 

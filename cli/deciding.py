@@ -10,6 +10,9 @@ import typer
 from cli.acting import act
 from cli.failures import USAGE, Failure
 from cli.options import Id, IdFlag, Json, Profile, connect, the_id
+from cli.taking import go_on
+
+Next = Annotated[bool, typer.Option("--next", help="Then take the next case and show it.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,12 +42,14 @@ def resolve(
         list[str] | None,
         typer.Option(metavar="KIND:TEXT", help="policy_tuning, evidence_export or other, and what is to be done."),
     ] = None,
+    next: Next = False,
     profile: Profile = None,
     json: Json = False,
 ) -> None:
     """Decide. With redact_and_allow and no --redact, what the pii-detector finds is stripped."""
     if not resolution:
         raise typer.BadParameter("say how: --resolution allow, block or redact_and_allow")
+    _check_next(next, json)
     found = the_id(id, id_flag)
     client = connect(profile)
     seen = client.get(f"/v1/escalations/{found}")
@@ -59,16 +64,20 @@ def resolve(
     if follow_up:
         body["follow_ups"] = [_follow_up(text) for text in follow_up]
     act(client, found, "resolve", body, "{decided} escalation {id}", json)
+    if next:
+        go_on(client)
 
 
 def approve(
     id: Id = None,
     id_flag: IdFlag = None,
     note: Annotated[str | None, typer.Option("--note", "--reason", help="Why; kept in the audit log.")] = None,
+    next: Next = False,
     profile: Profile = None,
     json: Json = False,
 ) -> None:
     """Confirm the decision that another proposed. It counts once enough people agree."""
+    _check_next(next, json)
     found = the_id(id, id_flag)
     client = connect(profile)
     seen = client.get(f"/v1/escalations/{found}")
@@ -76,6 +85,8 @@ def approve(
     if seen["proposal"]:
         body["proposal"] = seen["proposal"]["number"]
     act(client, found, "approve", body, "approved escalation {id}", json)
+    if next:
+        go_on(client)
 
 
 def object_to(
@@ -112,6 +123,11 @@ def appeal(
     """Contest a block, once, with the consumer's key or as the person behind it. Another, a senior, decides."""
     told = "contested escalation {id} as {escalation_id}"
     act(connect(profile), the_id(id, id_flag), "appeal", {"reason": reason}, told, json)
+
+
+def _check_next(next: bool, as_json: bool) -> None:
+    if next and as_json:
+        raise typer.BadParameter("--next shows a second case; with --json, call `kt escalation next --claim --json`")
 
 
 def _redaction(text: str) -> dict[str, Any]:

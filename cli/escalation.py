@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import deciding
+from cli import deciding, taking
 from cli.acting import act
 from cli.case_context import show_context
 from cli.options import Id, IdFlag, Json, Profile, connect, the_id
@@ -14,7 +14,7 @@ from cli.output import ago, is_terminal, note, show_fields, show_json, show_json
 from cli.revealing import reveal
 
 app = typer.Typer(
-    help="Review: list, get, claim, resolve, escalate, watch.", no_args_is_help=True, rich_markup_mode=None
+    help="Review: next, list, get, claim, resolve, escalate, watch.", no_args_is_help=True, rich_markup_mode=None
 )
 
 COLUMNS = ("ID", "SEVERITY", "STATUS", "SLA", "DUE", "TRIGGER", "TEAM", "ASSIGNEE", "CREATED")
@@ -95,6 +95,7 @@ def unclaim(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json
 
 
 deciding.add_to(app)
+taking.add_to(app)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from cli.failures import USAGE, Failure
 from cli.output import fail, show_line
 
 GROUPS = {
-    "escalation": "Review: list, get, claim, resolve, escalate, watch",
+    "escalation": "Review: next, list, get, claim, resolve, watch",
     "events": "Governed requests: tail, get",
     "policy": "Policy configuration: lint, test, versions, backtest",
     "settings": "SLA targets, routing rules, channels: get, apply, history, diff",

@@ -30,6 +30,7 @@
     │   ├── InvalidRedaction
     │   └── KeyReused           the idempotency key was used for another payload
     └── NotFound                no such thing, or not for these eyes (HTTP 404, exit 5)
+        └── NothingWaits        there is no case to take
 
 `code` is stable: it is the same word in HTTP, in the CLI, in the ledger and in the docs. `details` are
 small JSON values for machines (who holds it, since when); they never hold content.
@@ -165,6 +166,10 @@ class KeyReused(Invalid):
 
 class NotFound(EscalationError):
     code = "not_found"
+
+
+class NothingWaits(NotFound):
+    code = "nothing_waits"
 
 
 def _tree(root: type[EscalationError]) -> dict[str, type[EscalationError]]:

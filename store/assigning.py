@@ -81,8 +81,8 @@ async def reserve_for(
     ones, or because nobody has room. Asking again gives the same answer."""
     if duty.terms.strategy is Strategy.QUEUE:
         return None
-    await _lock(connection, tenant)
-    [let_go] = await _never(connection, tenant, [waiting.escalation_id])
+    await lock(connection, tenant)
+    [let_go] = await let_go_by(connection, tenant, [waiting.escalation_id])
     waiting = replace(waiting, never=waiting.never | let_go)
     mine = and_(reservations.c.tenant == tenant, reservations.c.escalation_id == waiting.escalation_id)
     known: str | None = await connection.scalar(select(reservations.c.login).where(mine, reservations.c.until > now))
@@ -105,8 +105,8 @@ async def _reserve(
     """Of arriving cases only those are given out; what waits already is looked at, for it goes first."""
     if duty.terms.strategy is Strategy.QUEUE:
         return ()
-    await _lock(connection, tenant)
-    await _forget(connection, tenant, now)
+    await lock(connection, tenant)
+    await forget(connection, tenant, now)
     limit = duty.terms.max_open_per_reviewer
     candidates = await _candidates(connection, tenant, duty)
     if not any(limit is None or candidate.open < limit for candidate in candidates):
@@ -125,13 +125,13 @@ async def _reserve(
     return given
 
 
-async def _lock(connection: AsyncConnection, tenant: str) -> None:
+async def lock(connection: AsyncConnection, tenant: str) -> None:
     if connection.dialect.name == "postgresql":
         name = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
         await connection.execute(name, {"name": f"kt.assigning.{tenant}"})
 
 
-async def _forget(connection: AsyncConnection, tenant: str, now: datetime) -> None:
+async def forget(connection: AsyncConnection, tenant: str, now: datetime) -> None:
     """Drop what the projection shows by now, and what nobody followed up."""
     shown = exists().where(
         escalations.c.tenant == reservations.c.tenant,
@@ -196,7 +196,7 @@ async def _backlog(connection: AsyncConnection, tenant: str, team: str, logins: 
         .limit(MOST_AT_ONCE)
     )
     rows = (await connection.execute(query)).all()
-    never = await _never(connection, tenant, [row.escalation_id for row in rows])
+    never = await let_go_by(connection, tenant, [row.escalation_id for row in rows])
     found = []
     for row, let_go in zip(rows, never, strict=True):
         view = _view.validate_python(row.view)
@@ -209,7 +209,7 @@ async def _backlog(connection: AsyncConnection, tenant: str, team: str, logins: 
     return found
 
 
-async def _never(connection: AsyncConnection, tenant: str, ids: Sequence[str]) -> list[frozenset[str]]:
+async def let_go_by(connection: AsyncConnection, tenant: str, ids: Sequence[str]) -> list[frozenset[str]]:
     """For each case, who handed it on or had it and let it go."""
     table = escalation_events
     kinds = [kind.value for kind in (EventType.ESCALATED, *_GAVE_UP)]

@@ -164,7 +164,7 @@ async def find_view_and_key(
     query = (
         select(escalations.c.view, keys.c.key_id, keys.c.blob)
         .join(keys, and_(keys.c.tenant == escalations.c.tenant, keys.c.escalation_id == escalations.c.escalation_id))
-        .where(escalations.c.escalation_id == escalation_id, *_seen_by(scope))
+        .where(escalations.c.escalation_id == escalation_id, *within(scope))
     )
     row = (await connection.execute(query)).first()
     return None if row is None else (_view.validate_python(row.view), WrappedKey(row.key_id, row.blob))
@@ -172,7 +172,7 @@ async def find_view_and_key(
 
 async def find_view(connection: AsyncConnection, scope: Scope, escalation_id: str) -> View | None:
     """The case, if there is one and this scope may see it."""
-    query = select(escalations.c.view).where(escalations.c.escalation_id == escalation_id, *_seen_by(scope))
+    query = select(escalations.c.view).where(escalations.c.escalation_id == escalation_id, *within(scope))
     body = await connection.scalar(query)
     return None if body is None else _view.validate_python(body)
 
@@ -185,7 +185,7 @@ async def list_views(connection: AsyncConnection, scope: Scope, wanted: Filter) 
         if wanted.by_deadline
         else (escalations.c.severity_rank, escalations.c.created_at, escalations.c.escalation_id)
     )
-    query: Select[Any] = select(escalations.c.view).where(*_seen_by(scope), *_wanted(wanted)).order_by(*columns)
+    query: Select[Any] = select(escalations.c.view).where(*within(scope), *_wanted(wanted)).order_by(*columns)
     if wanted.cursor:
         query = query.where(_behind(columns, _read_cursor(wanted.cursor, len(columns))))
     bodies = (await connection.scalars(query.limit(limit + 1))).all()
@@ -224,7 +224,7 @@ def sees(scope: Scope, view: View) -> bool:
     return scope.login is not None and _reader(scope.login) in (_readers(view) or "")
 
 
-def _seen_by(scope: Scope) -> list[ColumnElement[bool]]:
+def within(scope: Scope) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [escalations.c.tenant == scope.tenant]
     if scope.teams is not None:
         mine = [

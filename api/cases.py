@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import JSONResponse
 
 from api.authentication import READERS, Caller, Using, only, scope_of
 from api.blinding import blinded
@@ -78,8 +79,12 @@ async def get_response(
     at: AtDesk,
     escalation_id: str,
     wait: Annotated[int, Query(ge=0, le=LONGEST_WAIT_S)] = 0,
+    content: Annotated[bool, Query(description="false: only how it ended, as JSON with `outcome`")] = True,
 ) -> Response:
-    """200 with the released answer; 409 while nobody has decided, 403 blocked, 410 expired or withdrawn."""
+    """200 with the released answer; 409 while nobody has decided, 403 blocked, 410 expired or withdrawn.
+
+    With `content=false` every ending is a 200 that says which one it was, and no content is read.
+    """
     await _may_receive(using, caller, at, escalation_id)
     deadline = asyncio.get_running_loop().time() + wait
     while True:
@@ -97,6 +102,8 @@ async def get_response(
             headers={"Retry-After": "5", "x-should-retry": "false"},
             escalation_id=escalation_id,
         )
+    if not content:
+        return JSONResponse({"escalation_id": escalation_id, "outcome": release.outcome})
     if answer is not None:
         await note_read(using, caller, escalation_id, "released")
         if not caller.has(Role.GATEWAY):

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from api import (
     appeals,
+    bulk,
     cases,
     codec,
     decisions,
@@ -78,6 +79,7 @@ def create_app(services: Services) -> FastAPI:
     for module in (
         queue,
         taking,
+        bulk,
         cases,
         explaining,
         decisions,

@@ -83,6 +83,21 @@ class ResolveBody(Body):
         return data
 
 
+class BulkItem(Body):
+    """`reason` is another word for note: why this very case is decided so."""
+
+    escalation_id: Annotated[str, Field(min_length=1, max_length=64)]
+    note: Annotated[str, Field(min_length=1, max_length=10_000, validation_alias=AliasChoices("note", "reason"))]
+
+
+class BulkBody(Body):
+    """Several cases of one policy that are all allowed, or all blocked, each with a note of its own."""
+
+    resolution: Annotated[AnyResolution, Field(validation_alias=AliasChoices("resolution", "outcome"))]
+    category: Annotated[str, Field(max_length=100, description="without one: other")] | None = None
+    items: Annotated[list[BulkItem], Field(min_length=1, max_length=1000)]
+
+
 class SecondDecisionBody(Body):
     """`resolution`: how you would have decided, in the words of a case. Nothing is released by it, or taken back."""
 

@@ -171,29 +171,8 @@ async def resolve(
     if body.resolution is Resolution.REDACT_AND_ALLOW:
         released, redactions = await _redacted(using, caller, view, body)
 
-    def make(actor: Actor, keep: Keep, data_key: DataKey, _view: View) -> Command:
-        if body.resolution is Resolution.ALLOW:
-            digest: str | None = view.content_digest
-        else:
-            digest = data_key.digest(released) if released is not None else None
-        return Resolve(
-            actor=actor,
-            resolution=body.resolution,
-            category=body.category,
-            note_digest=keep(body.note) if body.note else None,
-            note_words=len((body.note or "").split()),
-            released_digest=digest,
-            redactions=len(redactions),
-            follow_ups=tuple(
-                FollowUp(follow.kind, keep(orjson.dumps({"text": follow.text, "link": follow.link}).decode()))
-                for follow in body.follow_ups
-            ),
-            content_digest=body.content_digest or view.content_digest,
-            claim_epoch=body.claim_epoch if body.claim_epoch is not None else view.claim_epoch or None,
-        )
-
-    payload = body.model_dump_json().encode()
-    return await _carry_out(using, at, caller, escalation_id, Order("resolve", payload, key, make), note=body.note)
+    order = resolve_order(body, view, key, released, len(redactions))
+    return await _carry_out(using, at, caller, escalation_id, order, note=body.note)
 
 
 @router.post("/{escalation_id}/approve", response_model=Escalation, summary="Confirm what another proposed")
@@ -242,6 +221,35 @@ async def _carry_out(
 ) -> Escalation:
     view = await at.carry_out(caller, escalation_id, order)
     return present(view, using, note)
+
+
+def resolve_order(
+    body: ResolveBody, view: View, key: str | None, released: bytes | None = None, redactions: int = 0
+) -> Order:
+    """The decision about a case as it was shown. `released` is what would leave, where that is not what is held."""
+
+    def make(actor: Actor, keep: Keep, data_key: DataKey, _view: View) -> Command:
+        if body.resolution is Resolution.ALLOW:
+            digest: str | None = view.content_digest
+        else:
+            digest = data_key.digest(released) if released is not None else None
+        return Resolve(
+            actor=actor,
+            resolution=body.resolution,
+            category=body.category,
+            note_digest=keep(body.note) if body.note else None,
+            note_words=len((body.note or "").split()),
+            released_digest=digest,
+            redactions=redactions,
+            follow_ups=tuple(
+                FollowUp(follow.kind, keep(orjson.dumps({"text": follow.text, "link": follow.link}).decode()))
+                for follow in body.follow_ups
+            ),
+            content_digest=body.content_digest or view.content_digest,
+            claim_epoch=body.claim_epoch if body.claim_epoch is not None else view.claim_epoch or None,
+        )
+
+    return Order("resolve", body.model_dump_json().encode(), key, make)
 
 
 async def _next_route(using: Services, caller: Principal, view: View, to: str | None) -> Route:

@@ -30,7 +30,7 @@ from api.problems import Problem, unknown_outcome
 from api.refusals import RefusalLog
 from api.services import Services
 from escalations.commands import REVIEWERS, SYSTEM, Actor, ActorKind, Command, Role
-from escalations.errors import EscalationError, KeyReused, NotAllowed, NotFound
+from escalations.errors import BY_CODE, EscalationError, KeyReused, NotAllowed, NotFound
 from escalations.standing import (
     check_apart,
     check_free,
@@ -46,7 +46,7 @@ from store.contents import text_field
 from store.escalations import Scope, find_view, find_view_and_key
 from store.tokens import Principal
 from vault.envelopes import DataKey
-from workflows.messages import AnyCommand, Instruction, Outcome, bytes_to_sign
+from workflows.messages import AnyCommand, Instruction, Outcome, Rehearsed, bytes_to_sign
 from workflows.refusals import from_application_error
 
 UPDATE_TIMEOUT_S = 5.0
@@ -202,6 +202,24 @@ class Desk:
             await self.refusals.write(caller.tenant, escalation_id, tried, caller.actor, refusal.code)
             raise
         return view
+
+    async def rehearse(self, caller: Principal, escalation_id: str, order: Order) -> None:
+        """Ask the case itself whether it would carry this out now: by the same rules, and nothing is done.
+
+        Raises EscalationError when it would refuse, which is on the record then; Problem when it cannot be asked.
+        """
+        view, key = await self._look(caller, escalation_id)
+        instruction = await self._instruct(caller, caller.actor, view, key, order)
+        handle = self._services.temporal.get_workflow_handle(escalation_id)
+        try:
+            async with asyncio.timeout(UPDATE_TIMEOUT_S):
+                rehearsed: Rehearsed = await handle.query("rehearse", instruction, result_type=Rehearsed)
+        except (TimeoutError, TemporalError, RPCError, OSError):
+            raise unknown_outcome() from None
+        refusal = rehearsed.refusal
+        if refusal is not None:
+            await self.refusals.write(caller.tenant, escalation_id, order.operation, caller.actor, refusal.code)
+            raise BY_CODE[refusal.code](refusal.message, **refusal.details)
 
     def check_role(self, caller: Principal, operation: str) -> None:
         """Raises NotAllowed for somebody who may never do this."""

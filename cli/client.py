@@ -48,6 +48,23 @@ class Client:
                     raise
         raise AssertionError("unreachable")
 
+    def post_for_lines(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """A JSON object for each line of the answer, as it comes. Raises Failure."""
+        headers = {"accept": "application/x-ndjson", "idempotency-key": secrets.token_hex(16)}
+        for attempt in range(_RETRIED):
+            connection, answer = self._send("POST", path, {}, body, headers, timeout=60.0)
+            try:
+                if answer.status == 200:
+                    yield from (json.loads(line) for line in answer)
+                    return
+                failure = self._failure(answer.status, answer.read())
+            except (OSError, http.client.HTTPException) as fault:
+                raise self._unreachable(fault) from None
+            finally:
+                connection.close()
+            if failure.code != "outcome_unknown" or attempt == _RETRIED - 1:
+                raise failure
+
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._json("PUT", path, body=body)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import deciding, taking, waiting
+from cli import bulk, deciding, taking, waiting
 from cli.acting import act
 from cli.case_context import show_context
 from cli.options import Id, IdFlag, Json, Profile, connect, the_id
@@ -97,6 +97,7 @@ def unclaim(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json
 deciding.add_to(app)
 taking.add_to(app)
 waiting.add_to(app)
+bulk.add_to(app)
 
 
 @app.command()

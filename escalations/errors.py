@@ -28,6 +28,7 @@
     │   ├── CategoryRequired
     │   ├── UnknownCategory
     │   ├── InvalidRedaction
+    │   ├── NotTogether         these cases cannot be decided in one go
     │   └── KeyReused           the idempotency key was used for another payload
     └── NotFound                no such thing, or not for these eyes (HTTP 404, exit 5)
         └── NothingWaits        there is no case to take
@@ -158,6 +159,10 @@ class UnknownCategory(Invalid):
 
 class InvalidRedaction(Invalid):
     code = "invalid_redaction"
+
+
+class NotTogether(Invalid):
+    code = "not_together"
 
 
 class KeyReused(Invalid):

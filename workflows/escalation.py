@@ -27,7 +27,7 @@ from workflows import calls
 from workflows.attributes import changes
 from workflows.following import leader_ended
 from workflows.handlers import Handlers
-from workflows.messages import Carried, Ended, Instruction, Outcome, Seen, Signal, Start
+from workflows.messages import Carried, Ended, Instruction, Outcome, Refusal, Rehearsed, Seen, Signal, Start
 from workflows.refusals import to_application_error
 from workflows.second_review import open_second_review
 from workflows.telling import audiences
@@ -269,6 +269,14 @@ class EscalationWorkflow(Handlers):
     @workflow.query(name="state", description="The case as everybody may see it")
     def state(self) -> View:
         return view_of(self._case)
+
+    @workflow.query(name="rehearse", description="Whether a command would be carried out now; nothing is done")
+    def rehearse(self, instruction: Instruction) -> Rehearsed:
+        try:
+            step(self._case, instruction.command, workflow.now())
+        except EscalationError as error:
+            return Rehearsed(Refusal(error.code, error.message, error.details))
+        return Rehearsed()
 
     @workflow.query(name="history", description="What happened, oldest first")
     def history(self) -> list[Event]:

@@ -92,6 +92,22 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a command would be told: code, sentence and details of an EscalationError."""
+
+    code: str
+    message: str
+    details: dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What would become of a command now: `refusal` is None where it would be carried out."""
+
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """An instruction that was carried out: the same id gets the same outcome, another payload a refusal."""
 

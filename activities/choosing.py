@@ -24,13 +24,14 @@ from escalations.channels import EmailChannel as EmailSettings
 from escalations.channels import PagerDutyChannel as PagerDutySettings
 from escalations.channels import SlackChannel as SlackSettings
 from escalations.channels import WebhookChannel as WebhookSettings
+from escalations.commands import Role
 from escalations.settings import EscalationSettings
 from escalations.views import View, facts_of
 from store.database import Database
 from store.directory import User, find_user, list_users
 from store.escalations import Scope, find_view
 from store.settings import current_settings
-from workflows.messages import Notification
+from workflows.messages import ADMINS, Notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,12 @@ def shows_state(configured: AnySettings | None) -> bool:
 async def _addresses(
     connection: AsyncConnection, settings: EmailSettings, notification: Notification
 ) -> tuple[str, ...]:
-    """Whom to write to: the person who is meant; else the addresses of the settings; else the team's active members."""
+    """Whom to write to: the person who is meant; else the addresses of the settings; else the team's active members.
+    Admins, where they are meant, before all."""
     kind, found, team = notification.recipient.partition(":")
+    if notification.recipient == ADMINS:
+        admins = [user for user in await list_users(connection, notification.tenant) if Role.ADMIN in user.roles]
+        return _usable(admins) or settings.to
     if not found:
         user = await find_user(connection, notification.tenant, notification.recipient)
         return _usable([user]) or settings.to if user is not None else settings.to

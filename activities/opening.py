@@ -28,8 +28,9 @@ from activities.opening_entries import abandoned_entry, opening_entry
 from escalations.approvals import decision_terms
 from escalations.assignment import Waiting
 from escalations.case import EDITION, Appeal, Opening
+from escalations.directory import Directory, Eligibility
 from escalations.facts import Facts
-from escalations.routing import Choice, Directory, Preset, choose
+from escalations.routing import Choice, Preset, choose
 from escalations.second_review import is_sampled
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
@@ -67,7 +68,8 @@ class NotOpened(Exception):
 class Proposal:
     """An answer to be held. `request`, `answer`, `finding` and `tokens` are JSON; `event` is its governed event.
 
-    `request_digest` and `idempotency_key` are the keyed digests by which a retry finds this hold.
+    `request_digest` and `idempotency_key` are the keyed digests by which a retry finds this hold. `score` is how sure
+    the policy was, in thousandths.
     """
 
     event: GovernedEvent
@@ -84,6 +86,7 @@ class Proposal:
     idempotency_key: str | None = None
     tokens: bytes | None = None
     appeal: Appeal | None = None
+    score: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,8 @@ class Opener:
         share = again.share_of(opening.policy_rule, opening.reason_code) if again is not None else 0
         if again is not None and is_sampled(key.digest(b"second review"), share):
             opening = replace(opening, second_review=again.wait)
-        opening = replace(opening, assignee=await self._assignee(opening, version.settings, now))
+        login, strategy = await self._assignee(opening, version.settings, now)
+        opening = replace(opening, assignee=login, strategy=strategy)
         hold = HeldRequest(
             escalation_id=escalation_id,
             consumer=event.consumer,
@@ -228,9 +232,12 @@ class Opener:
             consumer=event.consumer,
             provider=event.provider,
             model=event.model,
+            score=proposal.score,
         )
+        decided_by = proposal.appeal.decided_by if proposal.appeal else ()
+        eligible = Eligibility(requester, frozenset(decided_by), leads=proposal.appeal is not None)
         settings, now = version.settings, datetime.now(UTC)
-        choice = await asyncio.to_thread(choose, facts, settings, directory, now, proposal.presets)
+        choice = await asyncio.to_thread(choose, facts, settings, directory, now, proposal.presets, eligible)
         assert choice.route is not None
         opening = Opening(
             escalation_id=escalation_id,
@@ -259,18 +266,23 @@ class Opener:
             unverified_signals=settings.unverified_signals,
             edition=EDITION,
             appeal=proposal.appeal,
+            score=proposal.score,
+            skipped=choice.skipped,
         )
         return opening, choice
 
-    async def _assignee(self, opening: Opening, settings: EscalationSettings, now: datetime) -> str | None:
-        """Who of the team is given it. Nobody looks at what another case decides, and an
-        appeal waits for whoever may take it."""
+    async def _assignee(
+        self, opening: Opening, settings: EscalationSettings, now: datetime
+    ) -> tuple[str | None, str | None]:
+        """Who of the team is given it, and by which strategy. Nobody looks at what another case decides, and an appeal
+        waits for whoever may take it."""
         team = opening.route.team
         if team is None or opening.leader or opening.precedent or opening.appeal:
-            return None
+            return None, None
         never = frozenset({opening.requester} if opening.requester else ())
         waiting = Waiting(opening.escalation_id, now, kind_of(opening.consumer, opening.policy_rule), never)
-        return await choose_assignee(self._database, opening.tenant, settings, team, waiting)
+        login = await choose_assignee(self._database, opening.tenant, settings, team, waiting)
+        return login, None if login is None else settings.assignment.of(team).strategy.value
 
     async def _terms(self, tenant: str, version: SettingsVersion, facts: Facts, now: datetime) -> SlaTerms:
         """In a thread: holidays are loaded from disk the first time, and a calendar takes its milliseconds."""

@@ -122,6 +122,7 @@ async def _proposal(
         answer=found[ANSWER],
         finding=orjson.dumps({**orjson.loads(found.get(FINDING, b"{}")), "appeal": contested}),
         severity=view.severity,
+        score=view.score,
         requester=view.requester,
         tokens=found.get(TOKENS),
         appeal=Appeal(view.escalation_id, decided_by),

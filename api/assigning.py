@@ -83,11 +83,11 @@ class Assigner:
                 continue
             async with self._services.database.write() as connection:
                 given = await reserve(connection, tenant, duty, now)
-            await asyncio.gather(*(self._assign(tenant, assignment) for assignment in given))
+            await asyncio.gather(*(self._assign(tenant, assignment, duty.terms.strategy) for assignment in given))
 
-    async def _assign(self, tenant: str, assignment: Assignment) -> None:
+    async def _assign(self, tenant: str, assignment: Assignment, strategy: Strategy) -> None:
         def make(actor: Actor, _keep: Keep, *_: Any) -> Command:
-            return Assign(actor, assignment.login)
+            return Assign(actor, assignment.login, strategy=strategy.value)
 
         order = Order("assign", assignment.login.encode(), None, make)
         try:

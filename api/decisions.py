@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,11 +39,13 @@ from escalations.commands import (
 )
 from escalations.completion import texts
 from escalations.decisions import Redaction, Resolution
+from escalations.directory import destination
 from escalations.durations import parse_duration
 from escalations.errors import Invalid, InvalidRedaction, NoNextLevel
 from escalations.redaction import redact
-from escalations.routes import Chooser, Route
-from escalations.routing import choose_next, destination
+from escalations.routes import Chooser, LegReason, Route
+from escalations.routing import choose_behind
+from escalations.standing import eligibility, standing_of_view
 from escalations.views import View, facts_of
 from policies.detectors.pii import redactions_for
 from store.contents import ANSWER, released_field
@@ -136,7 +140,9 @@ async def assign(
     if not REVIEWERS.intersection(user.roles):
         raise Invalid(f"{user.login} may not review; assign it to a reviewer, senior or admin", field="assignee")
 
-    def make(actor: Actor, keep: Keep, *_: Any) -> Command:
+    def make(actor: Actor, keep: Keep, _key: DataKey, view: View) -> Command:
+        if view.appeal is not None and not user.leads:
+            raise Invalid(f"an appeal is for seniors and admins, not for {user.login}", field="assignee")
         return Assign(actor, user.login, keep(body.note) if body.note else None)
 
     payload = body.model_dump_json().encode()
@@ -269,9 +275,14 @@ async def _next_route(using: Services, caller: Principal, view: View, to: str | 
             user=login,
             channel=view.route.channel,
             position=view.route.position,
+            also=view.route.also,
         )
     facts = facts_of(view)
-    choice = choose_next(facts, settings, directory, datetime.now(UTC), view.route.position)
+    eligible = eligibility(standing_of_view(view))
+    eligible = replace(eligible, never=eligible.never | {caller.login})
+    now, reason = datetime.now(UTC), LegReason.ESCALATED
+    # In a thread: a schedule may look up holidays, which are loaded from disk the first time.
+    choice = await asyncio.to_thread(choose_behind, view.route, reason, facts, settings, directory, now, eligible)
     if choice.route is None:
         raise NoNextLevel("there is no further level behind this route; name a team or a user with `to`")
     return choice.route

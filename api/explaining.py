@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 
 from api.authentication import READERS, Using, only, scope_of
 from api.desk import AtDesk
+from api.explaining_routes import hands, legs
 from escalations.durations import format_duration
 from escalations.events import Event, EventType
 from escalations.settings import EscalationSettings
@@ -32,7 +33,7 @@ async def explain(caller: Readers, using: Using, at: AtDesk, escalation_id: str)
         version = await settings_at(connection, caller.tenant, view.settings_version)
         entries = await timeline(connection, caller.tenant, escalation_id)
         settings = (version or await current_settings(connection, caller.tenant)).settings
-    body = event.body if event else {}
+    body, events = event.body if event else {}, [entry.event for entry in entries]
     return {
         "escalation_id": escalation_id,
         "policy": {
@@ -48,19 +49,18 @@ async def explain(caller: Readers, using: Using, at: AtDesk, escalation_id: str)
             "chosen_by": view.route.chosen_by.value,
             "name": view.route.name,
             "channel": view.route.channel,
+            "chain": view.route.place.chain if view.route.place else None,
+            "leg": view.route.place.leg + 1 if view.route.place else None,
+            "round": view.route.place.round + 1 if view.route.place else None,
+            "ack_until": view.ack_until,
             "considered": body.get("routing", []),
-            "legs": [
-                {
-                    "at": e.event.at,
-                    "event": e.event.type.value,
-                    "route": e.event.data["route"],
-                    "rule": e.event.data["rule"],
-                }
-                for e in entries
-                if e.event.data.get("rule")
+            "legs": legs(events),
+            "steps": [
+                {"at": one.at, "event": one.type.value, "actor": str(one.actor), "because": because}
+                for one, because in hands(events)
             ],
         },
-        "deadline": _deadline(view, [entry.event for entry in entries], settings),
+        "deadline": _deadline(view, events, settings),
     }
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.schemas import Escalation, HistoryEntry, PendingJson, ProposalJson, RouteJson
 from api.services import Services
+from escalations.routes import Route
 from escalations.views import View
 from store.contents import text_field
 from store.escalations import TimelineEntry
@@ -17,7 +18,6 @@ _TEXTS = {"note_digest": "note", "text_digest": "text", "reason_digest": "reason
 
 
 def present(view: View, services: Services, note: str | None = None) -> Escalation:
-    route = view.route
     return Escalation(
         escalation_id=view.escalation_id,
         status=view.status.value,
@@ -40,9 +40,9 @@ def present(view: View, services: Services, note: str | None = None) -> Escalati
         lease_until=view.lease_until,
         claim_epoch=view.claim_epoch,
         team=view.team,
-        route=RouteJson(
-            destination=route.destination, chosen_by=route.chosen_by.value, name=route.name, channel=route.channel
-        ),
+        route=_route(view.route),
+        ack_until=view.ack_until,
+        score=None if view.score is None else view.score / 1000,
         gateway=view.gateway,
         consumer=view.consumer,
         consumer_team=view.consumer_team,
@@ -71,6 +71,20 @@ def present(view: View, services: Services, note: str | None = None) -> Escalati
         appeal_of=view.appeal.escalation_id if view.appeal else None,
         approvers=None if view.approvers is None else list(view.approvers),
         approved_by=list(view.approved_by),
+    )
+
+
+def _route(route: Route) -> RouteJson:
+    place = route.place
+    return RouteJson(
+        destination=route.destination,
+        chosen_by=route.chosen_by.value,
+        name=route.name,
+        channel=route.channel,
+        also=list(route.also),
+        chain=place.chain if place else None,
+        leg=place.leg + 1 if place else None,
+        round=place.round + 1 if place else None,
     )
 
 

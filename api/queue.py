@@ -105,6 +105,7 @@ async def create_escalation(
         answer=orjson.dumps(answer),
         finding=orjson.dumps({name: said for name, said in body.finding.items() if name not in _OURS}),
         severity=body.severity,
+        score=None if body.score is None else round(body.score * 1000),
         requester=consumer.owner if consumer else caller.login,
         completion_id=str(answer.get("id")) if answer.get("id") else None,
         request_digest="",

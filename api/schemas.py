@@ -93,6 +93,7 @@ class CreateBody(Body):
     policy_rule: Annotated[str, Field(min_length=1, max_length=200, examples=["human-oversight"])]
     reason_code: Annotated[str, Field(min_length=1, max_length=200, examples=["legal_opinions"])]
     severity: Severity = Severity.MEDIUM
+    score: Annotated[float, Field(ge=0, le=1, description="how sure the policy was")] | None = None
     consumer: Annotated[str, Field(max_length=200)] | None = None
     model: Annotated[str, Field(max_length=200)] | None = None
     provider: Annotated[str, Field(max_length=100)] | None = None
@@ -115,10 +116,16 @@ class ReplayBody(Body):
 
 
 class RouteJson(BaseModel):
+    """`leg` and `round` count from 1; they are set where it is a leg of the `chain`. `also` are further channels."""
+
     destination: str
     chosen_by: str
     name: str
     channel: str
+    also: list[str] = []
+    chain: str | None = None
+    leg: int | None = None
+    round: int | None = None
 
 
 class ProposalJson(BaseModel):
@@ -164,6 +171,8 @@ class Escalation(BaseModel):
     expires_at: datetime
     breached_at: datetime | None
     claim_due_at: datetime | None = None
+    ack_until: Annotated[datetime | None, Field(description="in a chain, when its next leg is asked")] = None
+    score: Annotated[float | None, Field(description="how sure the policy was, from 0 to 1")] = None
     paused_until: datetime | None = None
     calendar: str | None = None
     assignee: str | None

@@ -222,6 +222,12 @@ def explain(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json
     show_line(f"route     {route['destination']}, chosen by {route['chosen_by']} {visible(route['name'])!r}")
     for considered in route["considered"]:
         show_line(f"            {visible(considered['name'])}: {visible(considered['verdict'])}")
+    if route["ack_until"]:
+        show_line(
+            f"            whoever claims it before {route['ack_until'][:19]} keeps it; then the next leg is asked"
+        )
+    for step in route["steps"]:
+        show_line(f"            {step['at'][:19]} {step['event']}: {visible(step['because'])}")
     show_line(f"deadline  {deadline['sla_deadline']}: {deadline['because']}")
     for step in deadline["steps"]:
         show_line(f"            {step['at'][:19]} {step['event']} by {visible(step['actor'])}: {step['because']}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from escalations.case import ApprovalTerms, DecisionTerms
+from escalations.chains import legs_of
 from escalations.commands import REVIEWERS, Role
 from escalations.decision_settings import ApprovalMatch, ApprovalRule
+from escalations.directory import Directory, destination
 from escalations.facts import Facts
-from escalations.routing import CATCH_ALL_TEAM, Directory, destination
+from escalations.routing import CATCH_ALL_TEAM
 from escalations.settings import EscalationSettings, Rule
 from escalations.severity import Severity
 
@@ -70,11 +72,14 @@ def _audiences(
     for one in rules:
         if not _may_meet(rule.match, one):
             continue
-        team, login = destination(one.route_to, directory)
-        if team is not None:
-            yield f"team:{team}", people_of((f"team:{team}",), directory) | admins
-        elif login is not None:
-            yield login, frozenset({login, *admins})
+        kind, _, chain = one.route_to.partition(":")
+        legs = [leg.to for leg in legs_of(settings.chains, chain)] if kind == "chain" else [one.route_to]
+        for name in legs:
+            team, login = destination(name, directory)
+            if team is not None:
+                yield f"team:{team}", people_of((f"team:{team}",), directory) | admins
+            elif login is not None:
+                yield login, frozenset({login, *admins})
     if not any(one.catches_all for one in rules) and rule.match.rule is None and CATCH_ALL_TEAM in directory.teams:
         yield f"team:{CATCH_ALL_TEAM}", people_of((f"team:{CATCH_ALL_TEAM}",), directory) | admins
 

@@ -69,10 +69,11 @@ class Appeal:
     decided_by: tuple[str, ...]
 
 
-EDITION = 1
+EDITION = 2
 """Of the rules that a case lives under as long as it is open, so that one from before a change replays as it was.
 
 1: changes of hands are told, also on the channels of earlier routes; the requester is kept apart from the review.
+2: an appeal is given to nobody by a rule, whatever route it takes: it waits for whoever of the seniors claims it.
 """
 
 
@@ -84,8 +85,9 @@ class Opening:
     `pack@version` and `config_digest` the hash of that configuration. `content_digest` and `request_digest` are keyed
     digests of the held answer and the request in the vault. `requester` is the login of the person behind the
     consumer, where it is known. `reply_to` is the task queue of the gateway that waits, None when nobody does;
-    `consumer_channel` is told, beside it, how the case ended. `assignee` is who of the route's team was chosen, None
-    when it waits in the queue. `edition` is that of the rules, see EDITION.
+    `consumer_channel` is told, beside it, how the case ended. `assignee` is who of the route's team was chosen, by the
+    `strategy` of that team, None when it waits in the queue. `edition` is that of the rules, see EDITION. `score` is
+    how sure the policy was, in thousandths. `skipped` are the legs of its chain that were empty.
     The same request waits already as `leader`, whose end is its own too; or was blocked as `precedent`, and is again.
     An `appeal` contests the decision of another case. `second_review`: it was sampled, and for so long after its end a
     blind second review of it waits.
@@ -121,6 +123,9 @@ class Opening:
     appeal: Appeal | None = None
     assignee: str | None = None
     second_review: timedelta | None = None
+    strategy: str | None = None
+    score: int | None = None
+    skipped: tuple[str, ...] = ()
 
     @property
     def second_review_due(self) -> bool:
@@ -201,7 +206,7 @@ class Case:
     last did. While the case is `paused`, the last of its `pauses` ends when it is planned to. `reminded` counts the
     reminders that are behind it. A decision takes `required_approvals` people, the further ones of `approvers` (None:
     any reviewer) and none of those who are `apart`: they have proposed a decision or handed the case on. While it has a
-    `leader`, it is decided there.
+    `leader`, it is decided there. In a chain, somebody has to claim it until `ack_until`; None once somebody has.
     """
 
     opening: Opening
@@ -234,6 +239,7 @@ class Case:
     apart: tuple[str, ...] = ()
     pending: Pending | None = None
     leader: str | None = None
+    ack_until: datetime | None = None
 
     @property
     def closed(self) -> bool:
@@ -243,6 +249,11 @@ class Case:
     def terms(self) -> SlaTerms:
         """What it is held to now."""
         return self.sla or self.opening.sla
+
+    @property
+    def given_out(self) -> bool:
+        """Whether rules may give it to somebody. What a leader decides and an appeal wait for nobody or for a claim."""
+        return self.leader is None and (self.opening.appeal is None or self.opening.edition < 2)
 
     @property
     def severity(self) -> Severity:

@@ -1,4 +1,4 @@
-"""What time does to a case: amber, reminders, breach, the ends of a pause and of a claim's lease, expiry.
+"""What time does to a case: amber, reminders, breach, the ends of a pause, a lease and a leg of a chain, expiry.
 
 The caller asks `next_alarm` until when it may sleep, and `ring` what has happened by then. Neither looks at a clock.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from escalations.acknowledging import pass_on
 from escalations.case import Case, End, WantedRoute
 from escalations.commands import SYSTEM
 from escalations.deciding import release
@@ -24,10 +25,11 @@ def next_alarm(case: Case) -> Alarm | None:
     """The next thing that time will do to this case, None when it is over."""
     if case.closed:
         return None
-    return min(_alarms(case), key=lambda alarm: (alarm.at, _ORDER.index(alarm.kind)))
+    return min(alarms_of(case), key=lambda alarm: (alarm.at, _ORDER.index(alarm.kind)))
 
 
-def _alarms(case: Case) -> Iterator[Alarm]:
+def alarms_of(case: Case) -> Iterator[Alarm]:
+    """All that time may do to a case that is open, in no order."""
     if case.pending is not None:
         # It was decided in time: nothing else can become of it unless that is undone.
         yield Alarm(AlarmKind.RELEASE, case.pending.release_at)
@@ -42,6 +44,8 @@ def _alarms(case: Case) -> Iterator[Alarm]:
         yield Alarm(AlarmKind.LEASE, case.hold.lease_until)
     if (warn_at := case.lease_warning_at) is not None:
         yield Alarm(AlarmKind.LEASE_WARNING, warn_at)
+    if case.ack_until is not None and not case.paused and case.wanted_route is None:
+        yield Alarm(AlarmKind.ACK, case.ack_until)
     if case.sla_state is SlaState.BREACHED:
         return
     yield Alarm(AlarmKind.BREACH, case.due_at)
@@ -75,13 +79,15 @@ def ring(case: Case, alarm: Alarm, now: datetime) -> Moved:
         case AlarmKind.CLAIM_DUE:
             case = replace(case, claim_overdue_at=alarm.at)
             return emit(case, EventType.CLAIM_OVERDUE, now, SYSTEM, claim_due_at=alarm.at.isoformat())
+        case AlarmKind.ACK:
+            return pass_on(case, now)
         case AlarmKind.BREACH:
             return _breach(case, now)
         case AlarmKind.LEASE_WARNING:
             return _warn(case, now)
         case AlarmKind.LEASE:
             holder = case.hold.login if case.hold else None
-            return emit(free(case), EventType.LEASE_EXPIRED, now, SYSTEM, assignee=holder)
+            return emit(free(case, now), EventType.LEASE_EXPIRED, now, SYSTEM, assignee=holder)
         case AlarmKind.EXPIRE:
             closed = close(case, End.EXPIRED, now)
             return emit(closed, EventType.EXPIRED, now, SYSTEM, content_digest=case.opening.content_digest)
@@ -113,6 +119,9 @@ def _breach(case: Case, now: datetime) -> Moved:
     case = replace(case, sla_state=SlaState.BREACHED, breached_at=at)
     case, events = emit(case, EventType.BREACHED, now, SYSTEM, due_at=case.due_at.isoformat(), assignee=holder)
     if holder is not None:
-        case, released = emit(free(case), EventType.RELEASED_AT_BREACH, now, SYSTEM, assignee=holder)
+        case, released = emit(free(case, now), EventType.RELEASED_AT_BREACH, now, SYSTEM, assignee=holder)
         events += released
+    if case.wanted_route is not None and case.wanted_route.reason is LegReason.UNACKNOWLEDGED:
+        # Its leg was not heard of: that way the end of the chain comes, if it was the last.
+        return case, events
     return replace(case, wanted_route=WantedRoute(LegReason.BREACHED, case.route.position)), events

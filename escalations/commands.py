@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from escalations.decisions import FollowUpKind, Resolution
-from escalations.routes import Route
+from escalations.routes import Exhausted, Route
 from escalations.severity import Severity
 from escalations.sla import SlaTerms
 
@@ -148,11 +148,12 @@ class EscalateFurther:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Give it to one person. A senior's, or the holder's own hand-over."""
+    """Give it to one person. A senior's, or the holder's own hand-over; `strategy` where it was given out by rule."""
 
     actor: Actor
     assignee: str
     note_digest: str | None = None
+    strategy: str | None = None
     operation: Literal["assign"] = "assign"
 
 
@@ -250,8 +251,12 @@ Command = (
 class Routed:
     """The answer to a case's wish for its next route: None when no level is left.
 
-    `assignee` is who of its team was chosen, None when it waits in the queue.
+    `assignee` is who of its team was chosen, by the `strategy` of that team, None when it waits in the queue.
+    `skipped` says which legs of its chain were empty, and why. `exhausted`: that chain is at its end.
     """
 
     route: Route | None
     assignee: str | None = None
+    strategy: str | None = None
+    skipped: tuple[str, ...] = ()
+    exhausted: Exhausted | None = None

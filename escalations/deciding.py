@@ -26,7 +26,7 @@ from escalations.errors import (
     UnknownCategory,
 )
 from escalations.events import EventType
-from escalations.moves import Moved, close, emit, free, going_on, set_apart
+from escalations.moves import Moved, ask, close, emit, free, going_on, heard, set_apart
 from escalations.standing import check_held, check_independent, check_proposed, standing_of
 
 
@@ -88,7 +88,7 @@ def _approve(case: Case, command: Approve, now: datetime) -> Moved:
     before = proposal
     decision = replace(proposal.decision, approved_by=(*proposal.decision.approved_by, actor.login), at=now)
     proposal = replace(proposal, decision=decision)
-    case, resumed = going_on(free(case), actor, now)
+    case, resumed = going_on(free(case, now), actor, now)
     enough = len(proposal.people) >= case.required_approvals
     case = replace(case, proposal=before if enough else proposal)
     case, approved = emit(
@@ -128,7 +128,7 @@ def _object_to(case: Case, command: Object, now: datetime) -> Moved:
 def _propose(case: Case, decision: Decision, actor: Actor, now: datetime) -> Moved:
     """The proposer lets go of the case: others have to see it now."""
     epoch = case.claim_epoch
-    case = replace(set_apart(free(case), actor), proposal=Proposal(case.version + 1, decision))
+    case = replace(set_apart(free(case, now), actor), proposal=Proposal(case.version + 1, decision))
     return emit(
         case,
         EventType.PROPOSED,
@@ -146,6 +146,7 @@ def _conclude(case: Case, decision: Decision, actor: Actor, now: datetime) -> Mo
     window = case.opening.decisions.undo_window
     if window is None:
         return _end(case, decision, actor, now)
+    case = heard(case)
     if case.hold is None:
         case = replace(case, status=Status.CLAIMED, hold=Hold(actor.login, now, None), claim_epoch=case.claim_epoch + 1)
     case = replace(case, pending=Pending(decision, actor, now + window, case.proposal), proposal=None)
@@ -187,7 +188,7 @@ def follow(case: Case, ended: LeaderEnded, now: datetime) -> Moved:
         return case, ()
     leader = case.leader
     if ended.decision is None:
-        return emit(replace(case, leader=None), EventType.LEADER_LEFT, now, SYSTEM, leader=leader)
+        return emit(ask(replace(case, leader=None), now), EventType.LEADER_LEFT, now, SYSTEM, leader=leader)
     return _end(case, replace(ended.decision, at=now), SYSTEM, now, leader=leader)
 
 
@@ -198,6 +199,13 @@ def repeat(case: Case, precedent: Precedent, now: datetime) -> Moved:
     )
     precedes = precedent.escalation_id
     return _end(case, decision, SYSTEM, now, precedent=precedes, precedent_at=precedent.decided_at.isoformat())
+
+
+def allow_unseen(case: Case, now: datetime, chain: str) -> Moved:
+    """Nobody took it, and the settings say in words that it is released then."""
+    digest = case.opening.content_digest
+    decision = Decision(Resolution.ALLOW, DEFAULT_CATEGORY, SYSTEM.login, now, digest, digest, None)
+    return _end(case, decision, SYSTEM, now, chain=chain)
 
 
 def release(case: Case, now: datetime) -> Moved:

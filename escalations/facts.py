@@ -11,7 +11,8 @@ from escalations.severity import Severity
 class Facts:
     """`policy_rule` names the policy that fired and `reason_code` what it found. `team` is the consumer's own.
 
-    `requester` is the login of the person behind the request: a route to them is passed over.
+    `requester` is the login of the person behind the request: a route to them is passed over. `score` is how sure the
+    policy was, in thousandths, None where nobody said.
     """
 
     policy_rule: str
@@ -23,6 +24,7 @@ class Facts:
     consumer: str | None = None
     provider: str | None = None
     model: str | None = None
+    score: int | None = None
 
     @property
     def policy_names(self) -> frozenset[str]:

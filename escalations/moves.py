@@ -44,9 +44,35 @@ def take(case: Case, login: str, now: datetime, kind: EventType, actor: Actor, *
     )
 
 
-def free(case: Case) -> Case:
-    """Nobody holds it any more."""
-    return replace(case, status=Status.OPEN, hold=None)
+def free(case: Case, now: datetime) -> Case:
+    """Nobody holds it any more. In a chain its leg is asked again; who never took the case has no more time by that."""
+    case = replace(case, status=Status.OPEN, hold=None)
+    return case if case.ack_until is not None else ask(case, now)
+
+
+def ask(case: Case, now: datetime) -> Case:
+    """From now on its leg, where it is in a chain, has the leg's time to claim it."""
+    place = case.route.place
+    timeout = place.ack_timeout if place is not None and case.leader is None else None
+    return replace(case, ack_until=None if timeout is None else now + timeout)
+
+
+def heard(case: Case) -> Case:
+    """Somebody has taken it: no next leg is asked, not even where it is being looked for already."""
+    wanted = case.wanted_route
+    if wanted is not None and wanted.reason is LegReason.UNACKNOWLEDGED:
+        wanted = None
+    return replace(case, ack_until=None, wanted_route=wanted)
+
+
+def told_of(route: Route) -> dict[str, str | int | None]:
+    """What an event says of the channels and the leg of a route."""
+    told: dict[str, str | int | None] = {"channel": route.channel}
+    if route.also:
+        told["also"] = " ".join(route.also)
+    if route.place is not None:
+        told |= {"chain": route.place.chain, "leg": route.place.leg + 1, "round": route.place.round + 1}
+    return told
 
 
 def reroute(
@@ -55,7 +81,7 @@ def reroute(
     """A new leg begins. A route to a user arrives claimed by them."""
     before = case.route.destination
     legs = (*case.legs, Leg(route, now, reason))
-    case = replace(free(case), route=route, legs=legs, wanted_route=None)
+    case = ask(replace(free(case, now), route=route, legs=legs, wanted_route=None), now)
     case, events = emit(
         case,
         kind,
@@ -65,10 +91,10 @@ def reroute(
         route=route.destination,
         chosen_by=route.chosen_by.value,
         rule=route.name,
-        channel=route.channel,
+        **told_of(route),
         **data,
     )
-    if route.user is None:
+    if route.user is None or not case.given_out:
         return case, events
     case, assigned = take(case, route.user, now, EventType.ASSIGNED, actor)
     return case, events + assigned
@@ -97,6 +123,8 @@ def shift_limit(terms: SlaTerms, before: datetime, after: datetime) -> SlaTerms:
 def resume(case: Case, now: datetime, actor: Actor) -> Moved:
     """The clock of a paused case goes on, on the record."""
     case = unpause(case, now)
+    if case.ack_until is not None:
+        case = ask(case, now)
     return emit(case, EventType.RESUMED, now, actor, due_at=case.due_at.isoformat())
 
 
@@ -124,5 +152,13 @@ def close(case: Case, end: End, now: datetime) -> Case:
     case = unpause(case, now)
     status = Status.RESOLVED if end is End.RESOLVED else Status.EXPIRED
     return replace(
-        case, status=status, end=end, ended_at=now, hold=None, wanted_route=None, proposal=None, pending=None
+        case,
+        status=status,
+        end=end,
+        ended_at=now,
+        hold=None,
+        wanted_route=None,
+        proposal=None,
+        pending=None,
+        ack_until=None,
     )

@@ -5,41 +5,17 @@ Not for workflow code: time-zone data is not deterministic. The opener, the API 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 
-from escalations.calendars import DAYS
-from escalations.commands import Role
+from escalations.directory import Directory, Eligibility, destination
 from escalations.facts import Facts
-from escalations.operations_settings import read_weekdays
-from escalations.routes import Chooser, Route
-from escalations.schedules import on_call
-from escalations.settings import BusinessHours, EscalationSettings, Match, Rule, TimeOfDay
-from escalations.zones import zone_of
+from escalations.legs import next_leg, on_call_in
+from escalations.matching import mismatch
+from escalations.routes import Chooser, LegReason, Route
+from escalations.settings import EscalationSettings, Rule
 
 CATCH_ALL_TEAM = "default-reviewers"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody active: what they may do, and in which teams."""
-
-    roles: frozenset[Role]
-    teams: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """Who exists: team ids, logins by login and by e-mail address (in lower case), and people by login."""
-
-    teams: frozenset[str]
-    users: Mapping[str, str]
-    people: Mapping[str, Person] = field(default_factory=dict)
-
-    def user(self, name: str) -> str | None:
-        return self.users.get(name.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +28,14 @@ class Considered:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The route, None when no level is left, and every candidate that was looked at on the way."""
+    """The route, None when no level is left, and every candidate that was looked at on the way.
+
+    `skipped` says which legs of the chain that it is in, or was in, were empty, and why.
+    """
 
     route: Route | None
     considered: tuple[Considered, ...]
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +54,7 @@ def choose(
     directory: Directory,
     now: datetime,
     presets: tuple[Preset, ...] = (),
+    eligible: Eligibility | None = None,
 ) -> Choice:
     """The route of a case that opens. `presets` are the configured ones, the model's before the target's.
 
@@ -86,29 +67,70 @@ def choose(
         looked.append(Considered(preset.name, missed or "won"))
         if route and not missed:
             return Choice(route, tuple(looked))
-    later = choose_next(facts, settings, directory, now, after=None)
+    later = choose_next(facts, settings, directory, now, after=None, eligible=eligible)
     looked += later.considered
     if later.route is not None:
-        return Choice(later.route, tuple(looked))
+        return Choice(later.route, tuple(looked), later.skipped)
     route = Route(Chooser.CATCH_ALL, "built-in catch-all", team=CATCH_ALL_TEAM)
     return Choice(route, (*looked, Considered(route.name, "won")))
 
 
 def choose_next(
-    facts: Facts, settings: EscalationSettings, directory: Directory, now: datetime, after: int | None
+    facts: Facts,
+    settings: EscalationSettings,
+    directory: Directory,
+    now: datetime,
+    after: int | None,
+    eligible: Eligibility | None = None,
 ) -> Choice:
-    """The next level: the first matching rule behind the one at `after`, or of all when that is None."""
+    """The next level: the first matching rule behind the one at `after`, or of all when that is None.
+
+    `eligible` says who may have the case, without it everybody but the requester.
+    """
+    eligible = eligible or Eligibility(facts.requester)
     looked: list[Considered] = []
     for position, rule in enumerate(settings.escalation_routing.rules):
         if after is not None and position <= after:
             continue
-        route, missed = None, _mismatch(rule.match, facts, settings.business_hours, now)
-        if not missed:
-            route, missed = _rule_route(rule, position, facts, settings, directory, now)
-        if route:
-            return Choice(route, (*looked, Considered(rule.name, "won")))
-        looked.append(Considered(rule.name, missed or ""))
+        missed = mismatch(rule.match, facts, settings.business_hours, now)
+        if missed:
+            looked.append(Considered(rule.name, missed))
+            continue
+        found = _rule_route(rule, position, facts, settings, directory, now, eligible)
+        looked += found.considered
+        if found.route is not None:
+            return Choice(found.route, tuple(looked), found.skipped)
     return Choice(None, tuple(looked))
+
+
+def choose_behind(
+    route: Route,
+    reason: LegReason,
+    facts: Facts,
+    settings: EscalationSettings,
+    directory: Directory,
+    now: datetime,
+    eligible: Eligibility,
+) -> Choice:
+    """The next level behind `route`: in a chain its next leg, and where none is left, the rules behind it for who hands
+    the case on; time alone never leaves a chain, which has an end of its own."""
+    if route.place is None:
+        return choose_next(facts, settings, directory, now, route.position, eligible)
+    base = _base(route, settings)
+    leg = next_leg(route.place.chain, route.place, base, settings, directory, now, eligible)
+    looked = tuple(Considered(route.name, skipped) for skipped in leg.skipped)
+    if leg.route is not None or reason is not LegReason.ESCALATED:
+        return Choice(leg.route, looked, leg.skipped)
+    later = choose_next(facts, settings, directory, now, route.position, eligible)
+    return Choice(later.route, looked + later.considered, leg.skipped + later.skipped)
+
+
+def _base(route: Route, settings: EscalationSettings) -> Route:
+    """The route as the rule of its chain has it."""
+    rules = settings.escalation_routing.rules
+    known = route.position is not None and route.position < len(rules)
+    channel = rules[route.position or 0].notification_channel if known else route.channel
+    return replace(route, channel=channel, also=(), place=None)
 
 
 def _unknown(name: str | None) -> str:
@@ -131,86 +153,49 @@ def _preset_route(preset: Preset, directory: Directory) -> Route | None:
     return Route(preset.chosen_by, preset.name, user=login) if login else None
 
 
-def destination(name: str, directory: Directory) -> tuple[str | None, str | None]:
-    """(team, None) or (None, login) for `team:NAME`, `user:NAME`, a login, an e-mail or a bare team; else two Nones."""
-    kind, _, rest = name.partition(":")
-    if kind == "team" and rest:
-        return (rest, None) if rest in directory.teams else (None, None)
-    login = directory.user(rest if kind == "user" and rest else name)
-    if login:
-        return None, login
-    return (name, None) if name in directory.teams else (None, None)
-
-
 def _rule_route(
-    rule: Rule, position: int, facts: Facts, settings: EscalationSettings, directory: Directory, now: datetime
-) -> tuple[Route | None, str | None]:
-    """The route of a rule, or why it is passed over."""
-    kind, _, schedule = rule.route_to.partition(":")
+    rule: Rule,
+    position: int,
+    facts: Facts,
+    settings: EscalationSettings,
+    directory: Directory,
+    now: datetime,
+    eligible: Eligibility,
+) -> Choice:
+    """The route of a rule, and what was passed over on the way; None when that is all of it."""
+    kind, _, name = rule.route_to.partition(":")
+    team, login, missed = None, None, None
+    if kind == "chain":
+        return _chain_route(rule, name, position, settings, directory, now, eligible)
     if kind == "schedule":
-        team, login, missed = None, *_on_call(schedule, facts, settings, directory, now)
+        reached = on_call_in(name, settings, directory, now, eligible)
+        login, missed = reached.user, f"passed over: {reached.missed}" if reached.missed else None
     else:
         team, login = destination(rule.route_to, directory)
         missed = _unknown(rule.route_to) if team is None and login is None else None
-    if missed:
-        return None, missed
-    route = Route(Chooser.RULE, rule.name, team=team, user=login, channel=rule.notification_channel, position=position)
-    own = _own(route, facts)
-    return (None, own) if own else (route, None)
+    if missed is None:
+        channel = rule.notification_channel
+        route = Route(Chooser.RULE, rule.name, team=team, user=login, channel=channel, position=position)
+        missed = _own(route, facts)
+        if missed is None:
+            return Choice(route, (Considered(rule.name, "won"),))
+    return Choice(None, (Considered(rule.name, missed),))
 
 
-def _on_call(
-    name: str, facts: Facts, settings: EscalationSettings, directory: Directory, now: datetime
-) -> tuple[str | None, str | None]:
-    """Who of those on call gets it: the first who is there and did not make the request. Else why nobody does."""
-    schedule = settings.schedules.get(name)
-    if schedule is None:
-        return None, f"passed over: there is no schedule {name}"
-    people = [directory.user(login) for login in on_call(schedule.schedule(name), now)]
-    known = [login for login in people if login is not None]
-    if not known:
-        return None, f"passed over: nobody is on call in {name}"
-    able = [login for login in known if facts.requester is None or login.lower() != facts.requester.lower()]
-    return (able[0], None) if able else (None, f"passed over: {known[0]} made the request")
-
-
-def _mismatch(match: Match, facts: Facts, hours: BusinessHours, now: datetime) -> str | None:
-    """Which criterion does not hold; None when all do."""
-    if match.policy_rule is not None and facts.policy_names.isdisjoint(match.policy_rule):
-        return f"policy_rule is {facts.policy_rule}.{facts.reason_code}"
-    if match.severity is not None and facts.severity not in match.severity:
-        return f"severity is {facts.severity.value}"
-    if match.team is not None and facts.team not in match.team:
-        return f"team is {facts.team or 'not set'}"
-    if match.consumer_group is not None and facts.consumer_group not in match.consumer_group:
-        return f"consumer_group is {facts.consumer_group or 'not set'}"
-    for criterion, value in (
-        ("category", facts.reason_code),
-        ("consumer", facts.consumer),
-        ("provider", facts.provider),
-    ):
-        wanted = getattr(match, criterion)
-        if wanted is not None and value not in wanted:
-            return f"{criterion} is {value or 'not set'}"
-    if match.model is not None and not any(fnmatchcase(facts.model or "", model) for model in match.model):
-        return f"model is {facts.model or 'not set'}"
-    if match.weekday is not None:
-        today = now.astimezone(zone_of(hours.zone)).weekday()
-        if not any(today in read_weekdays(days) for days in match.weekday):
-            return f"weekday is {DAYS[today]}"
-    if match.time_of_day is not None and not _within(match.time_of_day, hours, now):
-        return f"time_of_day is {now.isoformat(timespec='minutes')}"
-    return None
-
-
-def _within(stretch: str | TimeOfDay, hours: BusinessHours, now: datetime) -> bool:
-    if isinstance(stretch, TimeOfDay):
-        return _between(stretch.start, stretch.end, now.astimezone(zone_of(stretch.zone)))
-    local = now.astimezone(zone_of(hours.zone))
-    inside = local.isoweekday() in hours.days and _between(hours.start, hours.end, local)
-    return inside == (stretch == "inside_business_hours")
-
-
-def _between(start: str, end: str, local: datetime) -> bool:
-    clock = local.strftime("%H:%M")
-    return start <= clock < end if start <= end else clock >= start or clock < end
+def _chain_route(
+    rule: Rule,
+    chain: str,
+    position: int,
+    settings: EscalationSettings,
+    directory: Directory,
+    now: datetime,
+    eligible: Eligibility,
+) -> Choice:
+    """A chain in which nobody is there is passed over, like everything that leads to nobody."""
+    base = Route(Chooser.RULE, rule.name, team=chain, channel=rule.notification_channel, position=position)
+    leg = next_leg(chain, None, base, settings, directory, now, eligible)
+    looked = tuple(Considered(rule.name, f"passed over: {skipped}") for skipped in leg.skipped)
+    if leg.route is None:
+        return Choice(None, looked)
+    won = Considered(rule.name, f"won: {leg.route.place}, {leg.route.destination}")
+    return Choice(leg.route, (*looked, won), leg.skipped)

@@ -18,8 +18,8 @@ One document in the seeds' form, with each part optional:
       legal-hook: {type: webhook, url: "https://…", secret_key_ref: {env: LEGAL_HOOK_SECRET}}
     decisions: {require_note_from: critical, categories: [false_positive, true_positive, policy_gap, other]}
 
-More of `sla` is in `sla_settings`, of `decisions` in `decision_settings`, the channels are in `channels`; `calendars`,
-`schedules` and `assignment` are those of `operations_settings`.
+More of `sla` is in `sla_settings`, of `decisions` in `decision_settings`, the channels are in `channels`, the `chains`
+in `chains`; `calendars`, `schedules` and `assignment` are those of `operations_settings`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from escalations.chains import Chains
 from escalations.channels import Channel
 from escalations.commands import Role
 from escalations.decision_settings import DecisionSettings
 from escalations.operations_settings import AssignmentSettings, Calendars, Schedules, read_weekdays
 from escalations.parts import Names, Part, Zone, one_or_many
+from escalations.scores import Score
 from escalations.severity import Severity
 from escalations.sla_settings import SlaSettings
 
@@ -68,7 +70,8 @@ class Match(Part):
 
     `policy_rule` names a policy (`human-oversight`), or what it found (`legal_opinions`), or both joined by a dot;
     `category` is what it found. `team` is the originating team, that of the consumer. A `*` in `model` stands for
-    anything. `weekday` (`mon`, `mon-fri`) is that of the zone of `business_hours`. `any: true` always matches.
+    anything. `score` (`>=0.9`) is how sure the policy was. `weekday` (`mon`, `mon-fri`) is that of the zone of
+    `business_hours`. `any: true` always matches.
     """
 
     any: Literal[True] | None = None
@@ -80,6 +83,7 @@ class Match(Part):
     consumer: Names | None = None
     provider: Names | None = None
     model: Names | None = None
+    score: Score | None = None
     weekday: Annotated[Names, AfterValidator(_weekdays)] | None = None
     time_of_day: Literal["inside_business_hours", "outside_business_hours"] | TimeOfDay | None = None
 
@@ -108,8 +112,8 @@ class Rule(Part):
     @classmethod
     def _destination(cls, value: str) -> str:
         kind, found, rest = value.partition(":")
-        if found and (kind not in ("team", "user", "schedule") or not rest):
-            raise ValueError("route_to is `team:NAME`, `schedule:NAME`, a login or an e-mail address")
+        if found and (kind not in ("team", "user", "schedule", "chain") or not rest):
+            raise ValueError("route_to is `team:NAME`, `schedule:NAME`, `chain:NAME`, a login or an e-mail address")
         return value
 
     @property
@@ -157,6 +161,7 @@ class EscalationSettings(Part):
     notification_channels: dict[str, Channel] = Field(default_factory=dict)
     calendars: Calendars = Field(default_factory=dict)
     schedules: Schedules = Field(default_factory=dict)
+    chains: Chains = Field(default_factory=dict)
     assignment: AssignmentSettings = AssignmentSettings()
     decisions: DecisionSettings = DecisionSettings()
     privacy: PrivacySettings = PrivacySettings()

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from escalations.approvals import shortages
+from escalations.chain_checks import chain_faults, unknown_in_chains
 from escalations.channels import Channel, Reached, SlackChannel, find_channel
+from escalations.directory import Directory
 from escalations.durations import format_duration
-from escalations.routing import Directory
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.sla_settings import SlaSettings
@@ -37,6 +38,8 @@ def contradictions(settings: EscalationSettings, directory: Directory, now: date
             known = ", ".join(sorted(settings.schedules)) or "none"
             trail = ("escalation_routing", "rules", number, "route_to")
             yield Contradiction(trail, f"there is no schedule {wanted!r}; there is {known}")
+    yield from (Contradiction(*fault) for fault in chain_faults(settings))
+    yield from (Contradiction(*fault) for fault in unknown_in_chains(settings, directory))
     yield from _channels(settings)
     yield from _assignment(settings, directory)
     for name, calendar in settings.calendars.items():

@@ -101,6 +101,7 @@ class AlarmKind(StrEnum):
     AMBER = "amber"
     REMIND = "remind"
     CLAIM_DUE = "claim_due"
+    ACK = "ack"
     BREACH = "breach"
     LEASE_WARNING = "lease_warning"
     LEASE = "lease"

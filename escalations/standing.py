@@ -8,6 +8,7 @@ from datetime import datetime
 
 from escalations.case import Appeal, Case, End, Pending, Proposal, Status
 from escalations.commands import Actor, ActorKind
+from escalations.directory import Eligibility
 from escalations.errors import (
     AlreadyClaimed,
     AlreadyDecided,
@@ -139,6 +140,17 @@ def may_hold(standing: Standing, login: str | None) -> bool:
     except NotAllowed:
         return False
     return True
+
+
+def eligibility(standing: Standing) -> Eligibility:
+    """Who a route may lead to: the very people that `check_may_hold` lets have it, and of an appeal only those who may
+    decide it."""
+    proposed = standing.proposal is not None
+    never = frozenset(standing.apart if proposed else ())
+    if standing.appeal is not None:
+        never |= frozenset(standing.appeal.decided_by)
+    only = frozenset(standing.approvers) if proposed and standing.approvers is not None else None
+    return Eligibility(standing.requester, never, only, leads=standing.appeal is not None)
 
 
 def check_independent(standing: Standing, login: str) -> None:

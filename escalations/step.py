@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from escalations.acknowledging import exhaust, hear, skipped_in_words
 from escalations.amending import amend
 from escalations.case import Case, End, LeaderEnded, Opening, Status, WantedRoute
 from escalations.clock import ring
@@ -44,7 +45,20 @@ from escalations.decisions import Resolution
 from escalations.durations import format_duration
 from escalations.errors import EscalationError, Invalid, NotAllowed, Refused
 from escalations.events import Event, EventType
-from escalations.moves import Moved, close, emit, free, going_on, reroute, set_apart, take, with_approvals
+from escalations.moves import (
+    Moved,
+    ask,
+    close,
+    emit,
+    free,
+    going_on,
+    heard,
+    reroute,
+    set_apart,
+    take,
+    told_of,
+    with_approvals,
+)
 from escalations.routes import Leg, LegReason
 from escalations.sla import Alarm, SlaState
 from escalations.standing import (
@@ -82,9 +96,15 @@ def open_case(opening: Opening, now: datetime) -> Moved:
     )
     precedent = opening.precedent.escalation_id if opening.precedent else None
     contested = opening.appeal.escalation_id if opening.appeal else None
-    kin: dict[str, str | int | None] = {"leader": opening.leader, "precedent": precedent, "appeal_of": contested}
+    skipped = skipped_in_words(opening.skipped)
+    kin: dict[str, str | int | None] = {
+        "leader": opening.leader,
+        "precedent": precedent,
+        "appeal_of": contested,
+        "skipped": skipped,
+    }
     case, events = emit(
-        with_approvals(case),
+        ask(with_approvals(case), now),
         EventType.OPENED,
         now,
         Actor(opening.consumer, ActorKind.CONSUMER),
@@ -94,7 +114,7 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         route=route.destination,
         chosen_by=route.chosen_by.value,
         rule=route.name,
-        channel=route.channel,
+        **told_of(route),
         event_id=opening.event_id,
         content_digest=opening.content_digest,
         config_version=opening.config_version,
@@ -111,7 +131,8 @@ def open_case(opening: Opening, now: datetime) -> Moved:
     login = route.user or opening.assignee
     if nobodys or login is None or not may_hold(standing_of(case), login):
         return case, events
-    case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM)
+    strategy = opening.strategy if route.user is None else None
+    case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM, **_by(strategy))
     return case, events + assigned
 
 
@@ -136,6 +157,12 @@ def _carry_out(case: Case, happening: Command, now: datetime) -> Moved:
     check_open(standing)
     check_apart(standing, happening.actor, happening.operation)
     check_undecided(standing, happening.operation)
+    case, taken = hear(case, happening, now)
+    case, events = _do(case, happening, now)
+    return case, taken + events
+
+
+def _do(case: Case, happening: Command, now: datetime) -> Moved:
     match happening:
         case Claim(actor):
             return _claim(case, actor, now)
@@ -196,7 +223,7 @@ def _claim(case: Case, actor: Actor, now: datetime) -> Moved:
     if case.hold is not None:
         return case, ()
     check_may_hold(standing, actor.login)
-    case, resumed = going_on(case, actor, now)
+    case, resumed = going_on(heard(case), actor, now)
     case, events = take(case, actor.login, now, EventType.CLAIMED, actor)
     return case, resumed + events
 
@@ -204,7 +231,7 @@ def _claim(case: Case, actor: Actor, now: datetime) -> Moved:
 def _unclaim(case: Case, actor: Actor, now: datetime) -> Moved:
     check_held(standing_of(case), actor, leads_too=True)
     holder = case.hold.login if case.hold else None
-    return emit(free(case), EventType.UNCLAIMED, now, actor, assignee=holder)
+    return emit(free(case, now), EventType.UNCLAIMED, now, actor, assignee=holder)
 
 
 def _escalate(case: Case, command: EscalateFurther, now: datetime) -> Moved:
@@ -217,7 +244,7 @@ def _escalate(case: Case, command: EscalateFurther, now: datetime) -> Moved:
         note = command.note_digest
         return reroute(case, command.route, LegReason.ESCALATED, now, command.actor, kind, note_digest=note)
     wanted = WantedRoute(LegReason.ESCALATED, case.route.position)
-    case = replace(free(case), wanted_route=wanted)
+    case = replace(free(case, now), wanted_route=wanted)
     return emit(
         case,
         EventType.ESCALATED,
@@ -237,12 +264,23 @@ def _assign(case: Case, command: Assign, now: datetime) -> Moved:
     check_may_hold(standing_of(case), command.assignee)
     if case.hold and case.hold.login == command.assignee:
         return case, ()
-    return take(case, command.assignee, now, EventType.ASSIGNED, actor, note_digest=command.note_digest)
+    if actor.kind is not ActorKind.SYSTEM:
+        case = heard(case)
+    told = {"note_digest": command.note_digest, **_by(command.strategy)}
+    return take(case, command.assignee, now, EventType.ASSIGNED, actor, **told)
+
+
+def _by(strategy: str | None) -> dict[str, str]:
+    """What an assignment says of the strategy behind it."""
+    return {} if strategy is None else {"strategy": strategy}
 
 
 def _check_waits(case: Case, actor: Actor) -> None:
-    """What is given out by rule must lie in a queue: not with somebody, and not on its way to the next level."""
+    """What is given out by rule must lie in a queue: not with somebody, and not on its way to the next level. An appeal
+    lies in none: a senior claims it."""
     check_free(standing_of(case), actor)
+    if not case.given_out:
+        raise Refused("an appeal is given to nobody by rule; a senior or an admin claims it", state="appeal")
     if case.wanted_route is not None:
         raise Refused("this escalation is on its way to its next level", state="rerouting")
 
@@ -281,12 +319,23 @@ def _routed(case: Case, routed: Routed, now: datetime) -> Moved:
     wanted = case.wanted_route
     if wanted is None or case.closed:
         return case, ()
+    skipped = skipped_in_words(routed.skipped)
     if routed.route is not None and may_hold(standing_of(case), routed.route.user):
-        case, events = reroute(case, routed.route, wanted.reason, now, SYSTEM, EventType.REASSIGNED)
+        passed = {} if skipped is None else {"skipped": skipped}
+        case, events = reroute(case, routed.route, wanted.reason, now, SYSTEM, EventType.REASSIGNED, **passed)
         login = routed.assignee
-        if case.hold is not None or login is None or not may_hold(standing_of(case), login):
+        nobodys = login is None or not case.given_out
+        if case.hold is not None or nobodys or not may_hold(standing_of(case), login):
             return case, events
-        case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM)
+        assert login is not None
+        case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM, **_by(routed.strategy))
         return case, events + assigned
     case = replace(case, wanted_route=None)
-    return emit(case, EventType.UNROUTED, now, SYSTEM, reason=wanted.reason.value, route=case.route.destination)
+    if wanted.reason is LegReason.UNACKNOWLEDGED:
+        if routed.route is None:
+            return exhaust(case, routed.exhausted, skipped, now)
+        # Whom it led to may not have the case any more: the same leg has its time once more.
+        case = ask(case, now)
+    reason, route = wanted.reason.value, case.route.destination
+    told = {} if skipped is None else {"skipped": skipped}
+    return emit(case, EventType.UNROUTED, now, SYSTEM, reason=reason, route=route, **told)

@@ -24,6 +24,7 @@ class View:
     is the `proposal`, and then it was `approved_by` the further ones. One that can still be undone is `pending`.
     The same request waits as `leader`, or was blocked as `precedent`. An `appeal` contests
     another case's block. With `second_review` its decision is kept from those who may look at it a second time.
+    In a chain, the next leg is asked at `ack_until`. `score` is how sure the policy was, in thousandths.
     """
 
     escalation_id: str
@@ -82,6 +83,8 @@ class View:
     precedent: str | None = None
     second_review: bool = False
     appeal: Appeal | None = None
+    ack_until: datetime | None = None
+    score: int | None = None
 
 
 def facts_of(view: View) -> Facts:
@@ -96,6 +99,7 @@ def facts_of(view: View) -> Facts:
         consumer=view.consumer,
         provider=view.provider,
         model=view.model,
+        score=view.score,
     )
 
 
@@ -161,4 +165,6 @@ def view_of(case: Case) -> View:
         appeal=opening.appeal,
         precedent=opening.precedent.escalation_id if opening.precedent else None,
         second_review=opening.second_review_due,
+        ack_until=case.ack_until,
+        score=opening.score,
     )

@@ -147,6 +147,7 @@ class Governor:
             answer=orjson.dumps(both.document),
             finding=orjson.dumps(await self._looked(partial(finding, call, both, request), call.asked.size)),
             severity=cause.severity,
+            score=cause.score,
             presets=presets(target, call.asked.model),
             requester=call.consumer.consumer.owner if call.consumer.consumer else None,
             reply_to=self._services.reply_to,

@@ -85,14 +85,15 @@ _ADDRESSED = re.compile(r"(team|user):(.+)\Z")
 
 def _unknown_people(document: Document, known: Known) -> Iterator[Complaint]:
     for trail in document.places:
-        if not trail or trail[-1] not in ("team_id", "user_id", "route_to"):
+        is_leg = trail[:1] == ("chains",) and trail[-1] == "to"
+        if not trail or (trail[-1] not in ("team_id", "user_id", "route_to") and not is_leg):
             continue
         named = document.data
         for part in trail:
             named = named[part]
-        if not isinstance(named, str):
+        if not isinstance(named, str) or named.startswith(("schedule:", "chain:")):
             continue
-        match = _ADDRESSED.match(named) if trail[-1] == "route_to" else None
+        match = _ADDRESSED.match(named) if is_leg or trail[-1] == "route_to" else None
         is_team = trail[-1] == "team_id" or (match is not None and match[1] == "team")
         name, there = (match[2] if match else named), known.teams if is_team else known.users
         if name not in there:

@@ -214,6 +214,15 @@ RULES = {
         "A channel is set up and no rule names it.", "name it in notification_channel of a rule, or remove it"
     ),
     "KT312": Rule("A secret or a password is sent without encryption to another machine.", "use https, or TLS"),
+    "KT313": Rule(
+        "A chain ends in `on_exhausted: allow`: what nobody took in time is released, though nobody has looked at it.",
+        "set on_exhausted to expire_block, hold or page_admin, unless that is what you want",
+    ),
+    "KT314": Rule(
+        "A chain that goes round in a circle, or a leg of one that leads to nothing that is there.",
+        "correct what is named: chain:NAME, schedule:NAME, or for notify an entry of notification_channels",
+    ),
+    "KT315": Rule("A chain that no rule and no other chain leads to.", "name it in route_to of a rule, or remove it"),
     "KT320": Rule(
         "A team or a user that the installation does not have.", "`kt team list` and `kt user list` show those it has"
     ),

@@ -7,8 +7,10 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
+from escalations.chain_checks import chain_faults
 from escalations.channels import EmailChannel, WebhookChannel, find_channel
 from escalations.durations import format_duration
+from escalations.routes import OnExhausted
 from escalations.settings import EscalationSettings, Match, TimeOfDay
 from escalations.severity import Severity
 from policies.config import OVERSIGHT_CATEGORIES, POLICIES
@@ -25,6 +27,26 @@ def settings_complaints(document: Document, settings: EscalationSettings) -> Ite
     yield from _clocks(document, settings)
     yield from _hours(document, settings)
     yield from _channels(document, settings)
+    yield from _chains(document, settings)
+
+
+def _chains(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+    for trail, told in chain_faults(settings):
+        yield complain(document, trail, "KT314", told)
+    used = {rule.route_to for rule in settings.escalation_routing.rules}
+    used |= {leg.to for chain in settings.chains.values() for leg in chain.legs}
+    for name, chain in settings.chains.items():
+        if chain.on_exhausted is OnExhausted.ALLOW:
+            told = f"what nobody takes in the chain {name!r} is released though nobody has looked at it"
+            yield complain(document, ("chains", name, "on_exhausted"), "KT313", told, warning=True)
+        if f"chain:{name}" not in used:
+            yield complain(document, ("chains", name), "KT315", f"no rule leads to the chain {name!r}", warning=True)
+
+
+def _chain_channels(settings: EscalationSettings) -> list[str]:
+    """What the legs and ends of chains are told on."""
+    chains = settings.chains.values()
+    return [name for chain in chains for names in (chain.page, *(leg.notify for leg in chain.legs)) for name in names]
 
 
 def _rules(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
@@ -64,7 +86,7 @@ def _covers(earlier: Match, later: Match) -> bool:
         if name == "any" or wanted is None:
             continue
         found: Any = getattr(later, name)
-        if name == "time_of_day":
+        if name in ("time_of_day", "score"):
             if found != wanted:
                 return False
         elif found is None or not set(found) <= set(wanted):
@@ -121,8 +143,9 @@ _OPPOSITES: tuple[tuple[Literal["inside_business_hours", "outside_business_hours
 
 def _channels(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
     rules, channels = settings.escalation_routing.rules, settings.notification_channels
-    named = {part for rule in rules for part in rule.notification_channel.split(":")[:2]}
-    if ("sla",) in document.places and all(rule.notification_channel.split(":")[0] == "log" for rule in rules):
+    told_on = [*(rule.notification_channel for rule in rules), *_chain_channels(settings)]
+    named = {part for name in told_on for part in name.split(":")[:2]}
+    if ("sla",) in document.places and all(name.split(":")[0] == "log" for name in told_on):
         yield complain(
             document, ("sla",), "KT307", "there are SLA targets, but nobody is told before a breach", warning=True
         )

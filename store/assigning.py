@@ -34,7 +34,12 @@ RESERVED_FOR = timedelta(seconds=30)
 MOST_AT_ONCE = 500
 
 _view = TypeAdapter(View)
-_GAVE_UP = {EventType.UNCLAIMED, EventType.LEASE_EXPIRED, EventType.RELEASED_AT_BREACH}
+_GAVE_UP = {
+    EventType.UNCLAIMED,
+    EventType.LEASE_EXPIRED,
+    EventType.RELEASED_AT_BREACH,
+    EventType.UNACKNOWLEDGED,
+}
 """Events after which a case is not given to the same person again by rule: they may still claim it."""
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalations.commands import Role
-from escalations.routing import Directory, Person
+from escalations.directory import Directory, Person
 from store.changes import note_change
 from store.database import insert_into
 from store.schema import memberships, teams, users
@@ -32,6 +32,10 @@ class User:
     active: bool
     created_at: datetime
     on_shift: bool = True
+
+    @property
+    def leads(self) -> bool:
+        return Role.SENIOR in self.roles or Role.ADMIN in self.roles
 
 
 async def create_team(connection: AsyncConnection, tenant: str, team: Team) -> bool:
@@ -126,6 +130,6 @@ async def read_directory(connection: AsyncConnection, tenant: str) -> Directory:
     active = [user for user in await list_users(connection, tenant) if user.active]
     names = {user.login.lower(): user.login for user in active}
     names |= {user.email.lower(): user.login for user in active if user.email}
-    people = {user.login: Person(frozenset(user.roles), frozenset(user.teams)) for user in active}
+    people = {user.login: Person(frozenset(user.roles), frozenset(user.teams), user.on_shift) for user in active}
     found = await connection.scalars(select(teams.c.team_id).where(teams.c.tenant == tenant))
     return Directory(frozenset(found), names, people)

@@ -11,8 +11,11 @@ from temporalio.exceptions import ActivityError
 from escalations.case import Case, Opening
 from escalations.commands import Routed
 from escalations.events import Event, EventType
+from escalations.routes import OnExhausted
+from escalations.standing import eligibility, standing_of
 from escalations.views import View
 from workflows.messages import (
+    ADMINS,
     Authorization,
     AuthorizationWanted,
     Delivery,
@@ -46,6 +49,7 @@ async def find_route(case: Case) -> Routed:
     """The next level that the case wants, if there is one."""
     wanted, opening = case.wanted_route, case.opening
     assert wanted is not None
+    eligible = eligibility(standing_of(case))
     found = await workflow.execute_activity_method(
         Routing.route,
         RouteWanted(
@@ -61,12 +65,18 @@ async def find_route(case: Case) -> Routed:
             consumer=opening.consumer,
             provider=opening.provider,
             model=opening.model,
+            score=opening.score,
+            current=case.route,
+            reason=wanted.reason,
+            never=tuple(sorted(eligible.never)),
+            only=None if eligible.only is None else tuple(sorted(eligible.only)),
+            leads=eligible.leads,
         ),
         start_to_close_timeout=_AT_ONCE,
         retry_policy=_FOR_EVER,
         summary=f"next level, {wanted.reason.value}",
     )
-    return Routed(found.route, found.assignee)
+    return Routed(found.route, found.assignee, found.strategy, found.skipped, found.exhausted)
 
 
 async def authorize(opening: Opening, signal: Signal) -> Authorization:
@@ -97,8 +107,15 @@ async def deliver(opening: Opening) -> None:
 
 async def notify(event: Event, view: View, audience: Audience) -> None:
     """Tell one channel."""
-    recipient = str(event.data.get("assignee")) if event.type in _TO_PERSONS else view.route.destination
-    await _tell(event, view, audience, recipient)
+    await _tell(event, view, audience, recipient_of(event, view))
+
+
+def recipient_of(event: Event, view: View) -> str:
+    """Whom an event is meant for: a login, `team:NAME`, or all admins."""
+    if event.type in _TO_PERSONS:
+        return str(event.data.get("assignee"))
+    paged = event.data.get("on_exhausted") == OnExhausted.PAGE_ADMIN
+    return ADMINS if paged else view.route.destination
 
 
 async def notify_consumer(event: Event, view: View, channel: str) -> None:

@@ -29,12 +29,14 @@ from escalations.commands import (
     Withdraw,
 )
 from escalations.events import Event
-from escalations.routes import Route
+from escalations.routes import Exhausted, LegReason, Route
 from escalations.second_review import ReviewEvent, ReviewOpening, SecondReview
 from escalations.views import View
 
 ESCALATIONS_QUEUE = "escalations"
 NOTIFICATIONS_QUEUE = "notifications"
+ADMINS = "role:admin"
+"""The recipient of what every admin is told."""
 
 AnyCommand = Annotated[
     Claim
@@ -164,7 +166,11 @@ class RecordBatch:
 
 @dataclass(frozen=True, slots=True)
 class RouteWanted:
-    """Which level comes next, under the settings that the case was opened with? Rules behind `after` count."""
+    """Which level comes next, under the settings that the case was opened with? Rules behind `after` count.
+
+    `current` is the route that it is on now, which may be a leg of a chain, and `reason` why it leaves it. Nobody of
+    `never` may have the case, and where `only` is given nobody else; `leads`: seniors and admins alone.
+    """
 
     tenant: str
     settings_version: int
@@ -178,12 +184,23 @@ class RouteWanted:
     consumer: str | None = None
     provider: str | None = None
     model: str | None = None
+    score: int | None = None
+    current: Route | None = None
+    reason: LegReason = LegReason.ESCALATED
+    never: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RouteFound:
+    """`skipped` are the empty legs of its chain; `exhausted`, without a route, how that chain ends."""
+
     route: Route | None
     assignee: str | None = None
+    strategy: str | None = None
+    skipped: tuple[str, ...] = ()
+    exhausted: Exhausted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ _TOLD = frozenset(
         EventType.OBJECTED,
         EventType.REASSIGNED,
         EventType.UNROUTED,
+        EventType.UNACKNOWLEDGED,
+        EventType.CHAIN_EXHAUSTED,
         EventType.ESCALATED,
         EventType.RESOLVED,
         EventType.EXPIRED,
@@ -40,6 +42,7 @@ _TOLD = frozenset(
 _SHOWN = frozenset(
     {
         EventType.CLAIMED,
+        EventType.ACKNOWLEDGED,
         EventType.UNCLAIMED,
         EventType.LEASE_EXPIRED,
         EventType.EXTENDED,
@@ -69,13 +72,18 @@ def audiences(event: Event, view: View, legs: Sequence[Leg], edition: int) -> tu
     """
     if view.leader is not None or view.precedent is not None:
         return ()
-    own = str(event.data.get("channel") or view.route.channel)
+    own, also = view.route.channel, view.route.also
+    if event.data.get("channel"):
+        own, also = str(event.data["channel"]), tuple(str(event.data.get("also") or "").split())
     told = event.type in _TOLD
     shown = edition > 0 and (told or event.type in _SHOWN)
-    found = {own: Audience(own)} if told or (shown and own != LOG_CHANNEL) else {}
+    found: dict[str, Audience] = {}
+    for channel in (own, *also):
+        if told or (shown and channel != LOG_CHANNEL):
+            found[channel] = Audience(channel)
     if shown:
         for leg in legs:
-            channel = leg.route.channel
-            if leg.started_at <= event.at and channel not in (LOG_CHANNEL, own):
-                found.setdefault(channel, Audience(channel, following=True))
+            for channel in (leg.route.channel, *leg.route.also) if leg.started_at <= event.at else ():
+                if channel not in (LOG_CHANNEL, own):
+                    found.setdefault(channel, Audience(channel, following=True))
     return tuple(found.values())

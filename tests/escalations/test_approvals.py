@@ -24,6 +24,7 @@ from escalations.commands import (
     SetSeverity,
 )
 from escalations.decisions import DEFAULT_CATEGORIES, Resolution
+from escalations.directory import Directory, Person
 from escalations.errors import (
     AlreadyProposed,
     AlreadyResolved,
@@ -38,7 +39,6 @@ from escalations.errors import (
 )
 from escalations.events import EventType
 from escalations.facts import Facts
-from escalations.routing import Directory, Person
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.standing import standing_of, standing_of_view

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from escalations.routing import Directory
+from escalations.directory import Directory
 from escalations.settings import EscalationSettings
 from escalations.settings_checks import contradictions
 

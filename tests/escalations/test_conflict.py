@@ -32,11 +32,12 @@ from escalations.commands import (
     Withdraw,
 )
 from escalations.decisions import DEFAULT_CATEGORIES, Resolution
+from escalations.directory import Directory
 from escalations.errors import ConflictOfInterest, EscalationError, NotAllowed
 from escalations.events import EventType
 from escalations.facts import Facts
 from escalations.routes import Chooser, Route
-from escalations.routing import Directory, Preset, choose, choose_next
+from escalations.routing import Preset, choose, choose_next
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.standing import standing_of, standing_of_view

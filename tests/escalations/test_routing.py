@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from escalations.directory import Directory, destination
 from escalations.facts import Facts
 from escalations.routes import Chooser
-from escalations.routing import Directory, Preset, choose, choose_next, destination
+from escalations.routing import Preset, choose, choose_next
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 
@@ -153,6 +154,12 @@ def test_time_of_day_is_read_in_its_own_zone(when: str, stretch: Any, matches: b
         {"severty": "high"},
         {"severity": "urgent"},
         {"time_of_day": "25:00-26:00"},
+        {"score": ">=1.5"},
+        {"score": 90},
+        {"score": "0.9"},
+        {"score": ">=0.9, <0.5"},
+        {"score": True},
+        {"score": [">=0.9"]},
         {"time_of_day": {"from": "08:00", "to": "09:00", "zone": "Mars/Olympus"}},
     ],
 )
@@ -193,6 +200,13 @@ def test_destinations_are_written_in_several_ways(name: str, found: tuple[str | 
         ({"model": "gpt-4*"}, {"model": "gpt-4o-mini"}, None),
         ({"model": ["claude-*", "o1"]}, {"model": "gpt-4o"}, "model is gpt-4o"),
         ({"model": "gpt-4o"}, {}, "model is not set"),
+        ({"score": ">=0.9"}, {"score": 900}, None),
+        ({"score": ">0.9"}, {"score": 900}, "score is 0.9"),
+        ({"score": 0.9}, {"score": 899}, "score is 0.899"),
+        ({"score": ">=0.5, <0.9"}, {"score": 500}, None),
+        ({"score": ">=0.5,<0.9"}, {"score": 900}, "score is 0.9"),
+        ({"score": "<= 1"}, {"score": 1000}, None),
+        ({"score": ">=0"}, {}, "score is not set"),
         ({"weekday": "wed"}, {}, None),
         ({"weekday": ["sat-sun", "Wednesday"]}, {}, None),
         ({"weekday": "sat-sun"}, {}, "weekday is Wednesday"),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from escalations.case import ApprovalTerms, Case, Decision, DecisionTerms, LeaderEnded, Status
-from escalations.clock import next_alarm
+from escalations.clock import alarms_of, next_alarm
 from escalations.commands import (
     Actor,
     Approve,
@@ -35,9 +35,9 @@ from escalations.commands import (
 from escalations.decisions import DEFAULT_CATEGORIES, Resolution
 from escalations.errors import EscalationError
 from escalations.events import FINAL, Event, EventType
-from escalations.routes import Route
+from escalations.routes import Exhausted, OnExhausted, Place, Route
 from escalations.severity import Severity
-from escalations.sla import SlaState, SlaTerms
+from escalations.sla import Alarm, AlarmKind, SlaState, SlaTerms
 from escalations.step import open_case, step
 from escalations.views import view_of
 from escalations.windows import OpenTime
@@ -60,7 +60,10 @@ from tests.escalations.cases import (
 RITA = Actor("rita", roles=tuple(Role))
 """Who asked for it."""
 PEOPLE = st.sampled_from([ANA, BEN, SENIOR, AUDITOR, OPERATOR, CONSUMER, RITA])
-ROUTES = st.sampled_from([LEGAL, TO_ANA, NEXT])
+FIRST_LEG = replace(LEGAL, place=Place("c", 0, 0, timedelta(minutes=10)))
+ANAS_LEG = replace(TO_ANA, place=Place("c", 1, 2, timedelta(minutes=25)))
+ROUTES = st.sampled_from([LEGAL, TO_ANA, NEXT, FIRST_LEG, ANAS_LEG])
+ENDS = st.one_of(st.none(), st.sampled_from([Exhausted(end, ("log",)) for end in OnExhausted]))
 MANY = ("dan", "eli", "fay")
 ADMIN = Actor("root", roles=(Role.ADMIN,))
 TARGETS = (
@@ -238,18 +241,34 @@ class CaseMachine(RuleBasedStateMachine):
         self.case, events = step(self.case, LeaderEnded(decision if decided else None), self.now)
         self._happened(events)
 
-    @rule(route=st.one_of(st.none(), ROUTES))
-    def routed(self, route: Route | None) -> None:
-        self.case, events = step(self.case, Routed(route), self.now)
+    @rule(route=st.one_of(st.none(), ROUTES), exhausted=ENDS)
+    def routed(self, route: Route | None, exhausted: Exhausted | None) -> None:
+        before = self.case
+        self.case, events = step(before, Routed(route, exhausted=exhausted if route is None else None), self.now)
         self._happened(events)
+        if self.case.decision is not None and not before.closed:
+            assert exhausted is not None
+            assert exhausted.end is OnExhausted.ALLOW, "only an end that says so in words decides"
+            assert before.required_approvals == 1
 
     @rule(minutes=st.integers(0, 90))
     def time_passes(self, minutes: int) -> None:
-        end = self.now + timedelta(minutes=minutes)
+        self._pass(self.now + timedelta(minutes=minutes))
+
+    @precondition(lambda self: self.case.ack_until is not None)
+    @rule()
+    def the_time_of_its_leg_passes(self) -> None:
+        assert self.case.ack_until is not None
+        self._pass(max(self.now, self.case.ack_until))
+
+    def _pass(self, end: datetime) -> None:
         while (alarm := next_alarm(self.case)) is not None and alarm.at <= end:
             self.now = max(self.now, alarm.at)
+            due = self.case.due_at
             self.case, events = step(self.case, alarm, self.now)
             assert events, "an alarm that rings does something, or the clock would never go on"
+            if alarm.kind is AlarmKind.ACK:
+                assert (self.case.due_at, self.case.hold) == (due, None), "a leg that is passed on moves no deadline"
             self._happened(events)
         self.now = end
 
@@ -329,6 +348,19 @@ class CaseMachine(RuleBasedStateMachine):
         if terms.due_no_later_than is None and terms.open_time is not None:
             counted = terms.open_time.between(self.case.created_at, self.case.due_at, self.case.pauses)
             assert counted == terms.target
+
+    @invariant()
+    def in_a_chain_somebody_has_it_or_the_next_is_asked_in_time(self) -> None:
+        case, place = self.case, self.case.route.place
+        asked = place is not None and place.ack_timeout is not None and case.leader is None and case.pending is None
+        if case.ack_until is not None:
+            assert asked
+            assert not case.closed
+            alarms = list(alarms_of(case))
+            waits = case.paused or case.wanted_route is not None
+            assert waits or Alarm(AlarmKind.ACK, case.ack_until) in alarms
+        elif asked and not case.closed and case.wanted_route is None:
+            assert case.hold is not None, "nobody has it, and nobody would ever be asked"
 
     @invariant()
     def epochs_only_grow(self) -> None:

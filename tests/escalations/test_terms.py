@@ -10,8 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from escalations import sla_settings
+from escalations.directory import Directory
 from escalations.facts import Facts
-from escalations.routing import Directory
 from escalations.settings import EscalationSettings
 from escalations.settings_checks import contradictions
 from escalations.severity import Severity

@@ -24,6 +24,8 @@ escalation_routing:
     - {name: rest, match: {any: true}, route_to: "team:b", notification_channel: log}
 """
 
+CHAINED = RULES.replace("team:b", "chain:c")
+
 
 def changed(old: str, new: str, text: str = BASE) -> str:
     assert old in text, old
@@ -328,6 +330,31 @@ BROKEN: dict[str, tuple[str, str, int, str]] = {
         6,
         "use https",
     ),
+    "a chain that releases what nobody took": (
+        CHAINED + "chains:\n  c: {legs: [{to: ana}], on_exhausted: allow}\n",
+        "KT313",
+        6,
+        "expire_block",
+    ),
+    "a chain in a circle": (
+        CHAINED + 'chains:\n  c: {legs: [{to: ana}, {to: "chain:c"}], on_exhausted: hold}\n',
+        "KT314",
+        6,
+        "correct what is named",
+    ),
+    "a leg to a chain that is not there": (
+        CHAINED + 'chains:\n  c:\n    legs:\n    - to: "chain:d"\n    on_exhausted: hold\n',
+        "KT314",
+        8,
+        "correct what is named",
+    ),
+    "a chain that no rule names": (
+        RULES + "chains:\n  c: {legs: [{to: ana}], on_exhausted: hold}\n",
+        "KT315",
+        6,
+        "name it",
+    ),
+    "a chain without an end": (CHAINED + "chains:\n  c: {legs: [{to: ana}]}\n", "KT106", 6, "add what is named"),
     "a destination that is none": (
         routed('name: a, match: {any: true}, route_to: "group:x"'),
         "KT103",

@@ -38,11 +38,13 @@ from escalations.commands import (
     Withdraw,
 )
 from escalations.decisions import DEFAULT_CATEGORIES, Resolution
-from escalations.routes import Chooser, Route
+from escalations.routes import Chooser, Place, Route
+from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.sla import SlaTerms
 from escalations.windows import OpenTime
 from runtime.temporal_binary import find_cli, usual_sources
+from store.settings import put_settings
 from tests.escalations.cases import CONSUMER, opening, resolve
 from tests.support.bench import Bench, reviewer, running_worker
 from workflows.attributes import ALL
@@ -66,6 +68,28 @@ PAGER = Route(Chooser.PERSON, "reviewer", team="legal", channel="pagerduty", pos
 BY_THREE = DecisionTerms(DEFAULT_CATEGORIES, approvals=(ApprovalTerms(Severity.HIGH, 3),))
 UNDOABLE = DecisionTerms(DEFAULT_CATEGORIES, undo_window=timedelta(seconds=2))
 BLOCKED = Precedent("esc_before", "true_positive", datetime(2026, 1, 1, tzinfo=UTC))
+ASKED = Route(
+    Chooser.RULE,
+    "in turn",
+    team="legal",
+    channel="slack:#legal",
+    position=0,
+    place=Place("asked", 0, 0, timedelta(seconds=2)),
+    also=("pagerduty",),
+)
+IN_TURN = {
+    "chains": {
+        "asked": {
+            "legs": [
+                {"to": "team:legal", "ack_timeout": "2s", "notify": ["slack:#legal", "pagerduty"]},
+                {"to": "user:senior", "ack_timeout": "2s"},
+            ],
+            "repeat": 1,
+            "on_exhausted": "expire_block",
+        }
+    },
+    "escalation_routing": {"rules": [{"name": "in turn", "match": {"any": True}, "route_to": "chain:asked"}]},
+}
 SENIOR = Route(Chooser.PERSON, "reviewer", user="senior")
 
 
@@ -172,6 +196,17 @@ async def blocked_as_before(bench: Bench, held: str) -> None:
     await bench.happened(held, "resolved")
 
 
+async def asked_in_turn(bench: Bench, held: str) -> None:
+    async with bench.database.write() as connection:
+        chosen = EscalationSettings.model_validate(IN_TURN)
+        kept = await put_settings(connection, "default", chosen, "admin", datetime.now(UTC))
+        assert kept.version == 1
+    await bench.happened(held, "assigned")
+    await bench.do(held, Claim(reviewer("senior")))
+    await bench.do(held, Unclaim(reviewer("senior")))
+    await bench.happened(held, "expired")
+
+
 async def cancelled(bench: Bench, held: str) -> None:
     await bench.do(held, Claim(ANA))
     await bench.client.get_workflow_handle(held).cancel()
@@ -191,6 +226,7 @@ SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = 
     "decided-by-three": (opening(sla=HOURS, route=SLACK, decisions=BY_THREE), decided_by_three),
     "undone-and-then-released": (opening(sla=HOURS, decisions=UNDOABLE), undone_and_then_released),
     "blocked-as-before": (opening(sla=HOURS, precedent=BLOCKED), blocked_as_before),
+    "asked-in-turn": (opening(sla=replace(HOURS, settings_version=1), route=ASKED), asked_in_turn),
     "cancelled": (opening(sla=HOURS), cancelled),
 }
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from escalations.case import Case
-from escalations.commands import Claim, EscalateFurther, Unclaim
+from escalations.commands import Claim, EscalateFurther, Routed, Unclaim
 from escalations.events import Event, EventType
-from escalations.routes import Chooser, Route
+from escalations.routes import Chooser, Exhausted, OnExhausted, Place, Route
+from escalations.sla import Alarm, AlarmKind
 from escalations.step import open_case, step
 from escalations.views import view_of
 from tests.escalations.cases import ANA, START, opening, resolve
+from workflows import calls
 from workflows.telling import Audience, audiences
 
 SLACK = Route(Chooser.RULE, "legal", team="legal", channel="slack:#legal", position=0)
@@ -60,3 +63,32 @@ def test_a_channel_hears_of_an_event_once_however_often_the_case_comes_back() ->
 def test_a_case_of_before_tells_what_it_told(routes: tuple[Route, ...]) -> None:
     for kind, heard in life(*routes, edition=0):
         assert len(heard) == (kind in (EventType.OPENED, EventType.ESCALATED, EventType.RESOLVED))
+
+
+def test_a_leg_of_a_chain_is_told_on_all_of_its_channels_and_the_earlier_ones_follow() -> None:
+    first = replace(SLACK, also=("pagerduty", "log"))
+    second = replace(PAGER, channel="email", also=("pagerduty",))
+    heard = dict(life(first, second))
+    assert heard["opened"] == (Audience("slack:#legal"), Audience("pagerduty"), Audience("log"))
+    assert heard["escalated"] == (
+        Audience("email"),
+        Audience("pagerduty"),
+        Audience("slack:#legal", following=True),
+    )
+    assert Audience("log") not in heard["unclaimed"]
+
+
+def test_the_end_of_a_chain_is_told_where_it_says() -> None:
+    asked = replace(SLACK, place=Place("c", 0, 0, timedelta(minutes=5)))
+    case, _ = open_case(opening(route=asked), START)
+    at = START + timedelta(minutes=5)
+    case, [missed] = step(case, Alarm(AlarmKind.ACK, at), at)
+    assert told(case, missed) == (Audience("slack:#legal"),)
+    end = Exhausted(OnExhausted.PAGE_ADMIN, ("pagerduty", "email"))
+    case, [exhausted] = step(case, Routed(None, exhausted=end), at)
+    assert told(case, exhausted) == (
+        Audience("pagerduty"),
+        Audience("email"),
+        Audience("slack:#legal", following=True),
+    )
+    assert calls.recipient_of(exhausted, view_of(case)) == "role:admin"

@@ -46,14 +46,14 @@ from store.contents import text_field
 from store.escalations import Scope, find_view, find_view_and_key
 from store.tokens import Principal
 from vault.envelopes import DataKey
-from workflows.messages import AnyCommand, Instruction, Outcome, Rehearsed, bytes_to_sign
-from workflows.refusals import from_application_error
+from workflows.messages import AnyCommand, Instruction, Outcome, bytes_to_sign
+from workflows.refusals import Rehearsed, from_application_error
 
 UPDATE_TIMEOUT_S = 5.0
 MOST_IN_FLIGHT = 8
 """Updates of one case at a time; the server itself stops at ten."""
 INSTRUCTION_LIFE = timedelta(seconds=60)
-_HOLDERS = frozenset({"resolve", "extend"})
+_HOLDERS = frozenset({"resolve", "extend", "ask_for_help"})
 _HOLDERS_OR_LEADS = frozenset({"unclaim"})
 
 

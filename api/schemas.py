@@ -53,6 +53,21 @@ class ExtendBody(Body):
         return value
 
 
+class HelpBody(Body):
+    """`ask`: a login, an e-mail address or `team:NAME`. `up_to`: for how long, as `30m`; without it, an hour."""
+
+    ask: Annotated[str, Field(min_length=1, max_length=320, examples=["senior"])]
+    note: Annotated[str, Field(min_length=1, max_length=10_000, examples=["Is section 3 advice?"])]
+    up_to: str | int | None = None
+
+    @field_validator("up_to")
+    @classmethod
+    def _length(cls, value: str | int | None) -> str | int | None:
+        if value is not None:
+            parse_duration(value)
+        return value
+
+
 class WaitBody(Body):
     """Why the clock stands still, and for how long at most, as `30m`; without it, as long as the settings allow."""
 
@@ -178,6 +193,8 @@ class Escalation(BaseModel):
     assignee: str | None
     claimed_at: datetime | None
     lease_until: datetime | None
+    help_asked: str | None = None
+    help_until: datetime | None = None
     claim_epoch: int
     team: str | None
     route: RouteJson

@@ -141,6 +141,22 @@ def extend(
     act(connect(profile), the_id(id, id_flag), "extend", body, "extended escalation {id} until {lease_until}", json)
 
 
+@app.command("ask-for-help")
+def ask_for_help(
+    ask: Annotated[str, typer.Option("--ask", "--to", help="team:NAME, a login or an e-mail.")],
+    note: Annotated[str, typer.Option("--note", "--reason", help="What they are asked.")],
+    id: Id = None,
+    id_flag: IdFlag = None,
+    up_to: Annotated[str | None, typer.Option(help="For how long, as 30m; an hour without it.")] = None,
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
+    """Keep my claim while somebody else is asked. They are told, and see the case; its clock goes on."""
+    body = {"ask": ask, "note": note, **({"up_to": up_to} if up_to else {})}
+    told = "asked {help_asked} for help; you hold escalation {id} until {lease_until}"
+    act(connect(profile), the_id(id, id_flag), "help", body, told, json)
+
+
 @app.command("wait-for")
 def wait_for(
     reason: Annotated[str, typer.Option("--reason", "--note", help="What the requester is asked.")],

@@ -134,6 +134,19 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Help:
+    """Who was asked for help with a case that is held, from `since` on; until `until` the claim does not run out.
+
+    `asked` is a login or `team:NAME`, `people` are the logins who may look at the case as long as it is held.
+    """
+
+    asked: str
+    people: tuple[str, ...]
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """A claim: who holds the case, since when, and until when without a sign of life. `warned`: that it runs out."""
 
@@ -142,6 +155,7 @@ class Hold:
     lease_until: datetime | None
     assigned: bool = False
     warned: bool = False
+    help: Help | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,22 @@ class Extend:
 
 
 @dataclass(frozen=True, slots=True)
+class AskForHelp:
+    """Keep the claim for `up_to` while somebody is asked for help; the clock goes on. The holder's alone.
+
+    `asked` is a login or `team:NAME`, and `people` the logins who may look at the case meanwhile. None as `up_to`: the
+    usual time.
+    """
+
+    actor: Actor
+    asked: str
+    people: tuple[str, ...]
+    note_digest: str
+    up_to: timedelta | None = None
+    operation: Literal["ask_for_help"] = "ask_for_help"
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     """Say something beside the case. By the holder it is a sign of life and renews the lease."""
 
@@ -238,6 +254,7 @@ Command = (
     | EscalateFurther
     | Assign
     | Extend
+    | AskForHelp
     | Comment
     | Withdraw
     | WaitOnRequester

@@ -16,6 +16,7 @@ class EventType(StrEnum):
     UNCLAIMED = "unclaimed"
     ASSIGNED = "assigned"
     EXTENDED = "extended"
+    HELP_ASKED = "help_asked"
     LEASE_WARNING = "lease_warning"
     LEASE_EXPIRED = "lease_expired"
     COMMENTED = "commented"

@@ -22,6 +22,7 @@ from escalations.commands import (
     Actor,
     ActorKind,
     Approve,
+    AskForHelp,
     Assign,
     Claim,
     Command,
@@ -45,6 +46,7 @@ from escalations.decisions import Resolution
 from escalations.durations import format_duration
 from escalations.errors import EscalationError, Invalid, NotAllowed, Refused
 from escalations.events import Event, EventType
+from escalations.helping import ask_for_help
 from escalations.moves import (
     Moved,
     ask,
@@ -176,6 +178,8 @@ def _do(case: Case, happening: Command, now: datetime) -> Moved:
             return _assign(case, happening, now)
         case Extend():
             return _extend(case, happening, now)
+        case AskForHelp():
+            return ask_for_help(case, happening, now)
         case Comment():
             return _comment(case, happening, now)
         case WaitOnRequester() | Resume() | SetSeverity() | Recompute():

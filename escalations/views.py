@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from escalations.case import Appeal, Case, End, Pending, Proposal, Status
+from escalations.case import Appeal, Case, End, Help, Pending, Proposal, Status
 from escalations.facts import Facts
 from escalations.routes import Route
 from escalations.severity import Severity
@@ -22,8 +22,9 @@ class View:
     `paused_until` is set while its clock stands still; `open_time` is the calendar that it keeps, None for around the
     clock. `requester` may have no part in the review. A decision takes `required_approvals` people; until they agree it
     is the `proposal`, and then it was `approved_by` the further ones. One that can still be undone is `pending`.
-    The same request waits as `leader`, or was blocked as `precedent`. An `appeal` contests
-    another case's block. With `second_review` its decision is kept from those who may look at it a second time.
+    The same request waits as `leader`, or was blocked as `precedent`. An `appeal` contests another case's block. Who
+    was asked for `help` by its holder sees it too. With `second_review` its decision is kept from those who may look at
+    it a second time.
     In a chain, the next leg is asked at `ack_until`. `score` is how sure the policy was, in thousandths.
     """
 
@@ -85,6 +86,7 @@ class View:
     appeal: Appeal | None = None
     ack_until: datetime | None = None
     score: int | None = None
+    help: Help | None = None
 
 
 def facts_of(view: View) -> Facts:
@@ -163,6 +165,7 @@ def view_of(case: Case) -> View:
         pending=case.pending,
         leader=case.leader,
         appeal=opening.appeal,
+        help=hold.help if hold else None,
         precedent=opening.precedent.escalation_id if opening.precedent else None,
         second_review=opening.second_review_due,
         ack_until=case.ack_until,

@@ -239,8 +239,11 @@ def within(scope: Scope) -> list[ColumnElement[bool]]:
 
 
 def _readers(view: View) -> str | None:
-    """Who sees a case beside its team: the named approvers while it needs them, then those who approved it."""
+    """Who sees a case beside its team: the named approvers while it needs them, then those who approved it; and who
+    was asked for help, while it is held."""
     people = (view.approvers or ()) if view.proposal is not None else view.approved_by
+    if view.help is not None:
+        people = (*people, *view.help.people)
     return "".join(_reader(login) for login in people) or None
 
 

@@ -59,7 +59,7 @@ async def reserve_next(connection: AsyncConnection, taker: Taker, now: datetime)
 async def find_next(connection: AsyncConnection, taker: Taker, now: datetime) -> View | Rest:
     """The same without keeping it."""
     for view in await _page(connection, taker, _held(taker)):
-        if view.paused_until is None and taker.may_claim(view):
+        if view.paused_until is None and not _is_helped(view, now) and taker.may_claim(view):
             return view
     waiting = _waiting(taker, now)
     seen, let_go, not_theirs = 0, 0, 0
@@ -85,6 +85,10 @@ async def _page(
     query = select(escalations.c.view).where(*within(taker.scope), *conditions)
     bodies = await connection.scalars(query.order_by(*order).offset(offset).limit(_PAGE))
     return [_view.validate_python(body) for body in bodies]
+
+
+def _is_helped(view: View, now: datetime) -> bool:
+    return view.help is not None and view.help.until > now
 
 
 def _held(taker: Taker) -> list[ColumnElement[bool]]:

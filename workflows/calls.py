@@ -114,6 +114,8 @@ def recipient_of(event: Event, view: View) -> str:
     """Whom an event is meant for: a login, `team:NAME`, or all admins."""
     if event.type in _TO_PERSONS:
         return str(event.data.get("assignee"))
+    if event.type is EventType.HELP_ASKED:
+        return str(event.data.get("asked"))
     paged = event.data.get("on_exhausted") == OnExhausted.PAGE_ADMIN
     return ADMINS if paged else view.route.destination
 

@@ -27,8 +27,8 @@ from workflows import calls
 from workflows.attributes import changes
 from workflows.following import leader_ended
 from workflows.handlers import Handlers
-from workflows.messages import Carried, Ended, Instruction, Outcome, Refusal, Rehearsed, Seen, Signal, Start
-from workflows.refusals import to_application_error
+from workflows.messages import Carried, Ended, Instruction, Outcome, Seen, Signal, Start
+from workflows.refusals import Refusal, Rehearsed, to_application_error
 from workflows.second_review import open_second_review
 from workflows.telling import audiences
 

@@ -135,6 +135,18 @@ class Handlers:
     def extend_signal(self, message: Any = None) -> None:
         self._inbox.append(Signal("extend", message))
 
+    @workflow.update(name="ask_for_help", description="Keep a claim while somebody is asked for help")
+    def ask_for_help(self, instruction: Instruction) -> Outcome:
+        return self._update("ask_for_help", instruction)
+
+    @ask_for_help.validator
+    def _may_ask_for_help(self, instruction: Instruction) -> None:
+        self._validate("ask_for_help", instruction)
+
+    @workflow.signal(name="ask_for_help", description="Ask somebody for help, without an answer")
+    def ask_for_help_signal(self, message: Any = None) -> None:
+        self._inbox.append(Signal("ask_for_help", message))
+
     @workflow.update(name="comment", description="Say something beside the case")
     def comment(self, instruction: Instruction) -> Outcome:
         return self._update("comment", instruction)

@@ -13,6 +13,7 @@ from escalations.case import Case, Opening
 from escalations.commands import (
     Actor,
     Approve,
+    AskForHelp,
     Assign,
     Claim,
     Comment,
@@ -48,6 +49,7 @@ AnyCommand = Annotated[
     | EscalateFurther
     | Assign
     | Extend
+    | AskForHelp
     | Comment
     | Withdraw
     | WaitOnRequester
@@ -91,22 +93,6 @@ class Outcome:
     view: View
     events: tuple[Event, ...]
     payload_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a command would be told: code, sentence and details of an EscalationError."""
-
-    code: str
-    message: str
-    details: dict[str, str | int]
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsed:
-    """What would become of a command now: `refusal` is None where it would be carried out."""
-
-    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from escalations.errors import BY_CODE, EscalationError
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a command would be told: code, sentence and details of an EscalationError."""
+
+    code: str
+    message: str
+    details: dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What would become of a command now: `refusal` is None where it would be carried out."""
+
+    refusal: Refusal | None = None
 
 
 def to_application_error(error: EscalationError) -> ApplicationError:

@@ -25,6 +25,7 @@ _TOLD = frozenset(
         EventType.CLAIM_OVERDUE,
         EventType.SEVERITY_CHANGED,
         EventType.LEASE_WARNING,
+        EventType.HELP_ASKED,
         EventType.BREACHED,
         EventType.RELEASED_AT_BREACH,
         EventType.PROPOSED,

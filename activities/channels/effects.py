@@ -44,6 +44,7 @@ EFFECTS: dict[str, Effect] = {
     EventType.LEASE_WARNING: Effect("The claim runs out soon", pagerduty=OnPagerDuty.NOTHING),
     EventType.LEASE_EXPIRED: Effect("Claim ran out, back in the queue", mails=False),
     EventType.EXTENDED: Effect("Claim extended", mails=False, pagerduty=OnPagerDuty.NOTHING),
+    EventType.HELP_ASKED: Effect("Help is wanted", OnSlack.REPLY, pagerduty=OnPagerDuty.NOTHING),
     EventType.COMMENTED: Effect("Comment", OnSlack.NOTHING, mails=False, pagerduty=OnPagerDuty.NOTHING),
     EventType.PROPOSED: Effect("A decision is proposed; another person has to confirm it"),
     EventType.APPROVED: Effect("Approval given", mails=False, pagerduty=OnPagerDuty.NOTHING),

@@ -15,6 +15,7 @@ from escalations.clock import alarms_of, next_alarm
 from escalations.commands import (
     Actor,
     Approve,
+    AskForHelp,
     Assign,
     Claim,
     Command,
@@ -209,6 +210,12 @@ class CaseMachine(RuleBasedStateMachine):
     @rule(actor=PEOPLE)
     def comment(self, actor: Actor) -> None:
         self._do(Comment(actor, "b" * 64))
+
+    @rule(actor=PEOPLE, minutes=st.integers(1, 300))
+    def ask_for_help(self, actor: Actor, minutes: int) -> None:
+        before = self.case
+        self._do(AskForHelp(actor, "ben", ("ben",), "h" * 64, timedelta(minutes=minutes)))
+        assert self.case.due_at == before.due_at, "asking for help stops no clock"
 
     @rule(actor=PEOPLE)
     def withdraw(self, actor: Actor) -> None:

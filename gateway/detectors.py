@@ -44,6 +44,8 @@ class Detectors:
 
     async def look(self, screened: Screened, stage: str, request: dict[str, Any], who: Who | None = None) -> Screened:
         """What the detectors of this stage add to what the chain found."""
+        if not self._chain.own:
+            return screened
         wanted = {name: options for name, options in self._chain.own.items() if stage in _STAGES[options.on]}
         if not wanted or screened.verdict is Verdict.BLOCKED:
             return screened

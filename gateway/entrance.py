@@ -38,7 +38,7 @@ class Entrance:
         told = False
         try:
             response = await self._respond(Incoming(headers, receive, request_id))
-            response.headers["x-request-id"] = request_id
+            response.raw_headers.append((b"x-request-id", request_id.encode()))
             told = True
             await response(scope, receive, send)
         except Exception as fault:

@@ -43,6 +43,8 @@ class SecondLooks:
 
     async def look(self, screened: Screened) -> Screened:
         """The same with nothing pending."""
+        if not screened.pending:
+            return screened
         pending, screened = screened.pending, replace(screened, pending=())
         if screened.verdict is Verdict.BLOCKED:
             return screened

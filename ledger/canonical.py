@@ -37,16 +37,17 @@ def _fits(value: Any) -> bool:
     if kind is str:
         return value.isascii() or _SURROGATES.search(value) is None
     if kind is dict:
-        return all(map(_is_key, value)) and all(map(_fits, value.values()))
+        for key, inner in value.items():
+            if type(key) is not str or not key.isascii():
+                return False
+            if inner is not None and not _fits(inner):
+                return False
+        return True
     if kind is int:
         return bool(-BIGGEST <= value <= BIGGEST)
     if kind is list:
         return all(map(_fits, value))
     return value is None or kind is bool
-
-
-def _is_key(key: object) -> bool:
-    return type(key) is str and key.isascii()
 
 
 def _check(value: Any, path: str) -> None:

@@ -66,21 +66,27 @@ def seal(draft: Draft, chain: str, epoch: int, seq: int, prev: str) -> Entry:
         "request_id": _tidy(draft.request_id),
         "data": _tidy(draft.data),
     }
-    entry["hash"] = hash_of(entry)
+    entry["hash"] = _hash(entry)
     return entry
 
 
 def hash_of(entry: Mapping[str, Any]) -> str:
     """The hash that an entry must carry. Raises NotCanonical."""
-    bare = {key: value for key, value in entry.items() if key != "hash"}
+    return _hash({key: value for key, value in entry.items() if key != "hash"})
+
+
+def _hash(bare: Mapping[str, Any]) -> str:
     return hashlib.sha256(_DOMAIN + canonical(bare)).hexdigest()
 
 
 def _tidy(value: Any) -> Any:
     """The value in the ledger's own types: a name from outside may hold what has no canonical form."""
+    kind = type(value)
+    if value is None or kind is int or kind is bool or (kind is str and value.isascii()):
+        return value
     if isinstance(value, str):
         return clean(str(value))
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {str(key): _tidy(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | frozenset | set):
         return [_tidy(inner) for inner in value]

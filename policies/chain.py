@@ -65,7 +65,8 @@ class Chain:
         for options in self._options.values():
             if isinstance(options, RateAnomaly) and given.rates is not None:
                 given.rates.want(options.window, options.baseline)
-        self._run_by = {name: _policy(options, given) for name, options in self._options.items()}
+        made = {name: _policy(options, given) for name, options in self._options.items()}
+        self._run_by = {name: policy for name, policy in made.items() if policy is not None}
         self._pii = config.policy.pii_detector or PiiDetector()
         injection = self._options.get("prompt-injection")
         self._canary = injection if isinstance(injection, PromptInjection) and injection.canary else None
@@ -151,8 +152,6 @@ class Chain:
 
     def _run(self, screened: Screened, looking: Looking, who: Who | None, later: bool) -> Screened:
         for name, policy in self._run_by.items():
-            if policy is None:
-                continue
             before = screened
             try:
                 screened = policy(screened, looking)

@@ -13,6 +13,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeVar
@@ -22,6 +23,14 @@ from store.database import BUSY_TIMEOUT_MS, StoreUnavailable
 Item = TypeVar("Item")
 Receipt = TypeVar("Receipt")
 Work = Callable[[sqlite3.Connection], None]
+_Submitted = tuple[Item, asyncio.Future[Receipt]]
+Outcome = Sequence[Receipt] | Exception | None
+Quick = Callable[[list[Item], Callable[[Outcome[Receipt]], None]], bool]
+"""Begins the commit of a batch and returns True, or does nothing and returns False.
+
+The callback takes the receipts, the error for all, or None where the batch has to go the ordinary way after all.
+"""
+Ended = Callable[[Exception | None], None]
 MOST_ROWS = 32
 """Rows of one statement: with twenty columns still below the 999 variables that every SQLite takes."""
 
@@ -30,42 +39,86 @@ class GroupCommit(Generic[Item, Receipt]):
     """Collects items and hands them to `commit`, one batch at a time, in the order in which they came.
 
     `commit` returns one receipt per item. If it raises, everybody in that batch gets the error and nothing of the
-    batch has happened. `largest` bounds a batch.
+    batch has happened. `largest` bounds a batch. `quick`, where given, is tried first: it begins a commit elsewhere,
+    without a turn of the event loop, and tells of its end on the loop; see `Quick`.
     """
 
-    def __init__(self, commit: Callable[[list[Item]], Awaitable[Sequence[Receipt]]], largest: int = 500) -> None:
+    def __init__(
+        self,
+        commit: Callable[[list[Item]], Awaitable[Sequence[Receipt]]],
+        largest: int = 500,
+        quick: Quick[Item, Receipt] | None = None,
+    ) -> None:
         self._commit = commit
         self._largest = largest
-        self._waiting: list[tuple[Item, asyncio.Future[Receipt]]] = []
-        self._worker: asyncio.Task[None] | None = None
+        self._quick = quick
+        self._waiting: list[_Submitted[Item, Receipt]] = []
+        self._busy = False
+        self._slow: asyncio.Task[None] | None = None
+        self._closing: asyncio.Future[None] | None = None
 
-    async def submit(self, item: Item) -> Receipt:
+    def submit(self, item: Item) -> asyncio.Future[Receipt]:
+        """The receipt, once the item is durable."""
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._drain())
-        return await future
-
-    async def _drain(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
-            try:
-                receipts = await self._commit([item for item, _ in batch])
-            except BaseException as fault:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(fault if isinstance(fault, Exception) else ConnectionError("stopped"))
-                if not isinstance(fault, Exception):
-                    raise
-                continue
-            for (_, future), receipt in zip(batch, receipts, strict=True):
-                if not future.done():
-                    future.set_result(receipt)
+        if not self._busy:
+            self._busy = True
+            self._next()
+        return future
 
     async def close(self) -> None:
         """Wait until everything that was submitted is durable or has failed."""
-        while self._worker is not None and not self._worker.done():
-            await asyncio.wait([self._worker])
+        while self._busy:
+            self._closing = self._closing or asyncio.get_running_loop().create_future()
+            await self._closing
+
+    def _next(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+            try:
+                begun = self._quick is not None and self._quick(_items(batch), partial(self._ended, batch))
+            except Exception as fault:
+                _settle_all(batch, fault)
+                continue
+            if not begun:
+                self._slow = asyncio.create_task(self._slowly(batch))
+            return
+        self._busy = False
+        closing, self._closing = self._closing, None
+        if closing is not None and not closing.done():
+            closing.set_result(None)
+
+    def _ended(self, batch: list[_Submitted[Item, Receipt]], outcome: Outcome[Receipt]) -> None:
+        if outcome is None:
+            self._slow = asyncio.create_task(self._slowly(batch))
+            return
+        _settle_all(batch, outcome)
+        self._next()
+
+    async def _slowly(self, batch: list[_Submitted[Item, Receipt]]) -> None:
+        outcome: Sequence[Receipt] | Exception = ConnectionError("stopped")
+        try:
+            outcome = await self._commit(_items(batch))
+        except Exception as fault:
+            outcome = fault
+        finally:
+            _settle_all(batch, outcome)
+            self._next()
+
+
+def _items(batch: list[_Submitted[Item, Receipt]]) -> list[Item]:
+    return [item for item, _ in batch]
+
+
+def _settle_all(batch: list[_Submitted[Item, Receipt]], outcome: Sequence[Receipt] | Exception) -> None:
+    if isinstance(outcome, Exception):
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(outcome)
+        return
+    for (_, future), receipt in zip(batch, outcome, strict=True):
+        if not future.done():
+            future.set_result(receipt)
 
 
 class CommitThread:
@@ -73,20 +126,18 @@ class CommitThread:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._jobs: SimpleQueue[tuple[Work, asyncio.Future[None]] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Work, asyncio.AbstractEventLoop, Ended] | None] = SimpleQueue()
         self._thread: Thread | None = None
 
-    async def commit(self, work: Work) -> None:
-        """Run `work` in one writing transaction, durable when this returns. Raises StoreUnavailable.
+    def begin(self, work: Work, ended: Ended) -> None:
+        """Run `work` in one writing transaction, durable when `ended` is called on this event loop.
 
-        An IntegrityError of sqlite3 passes through; then too nothing was written.
+        It is called with None, with StoreUnavailable, or with an IntegrityError of sqlite3; then nothing was written.
         """
         if self._thread is None:
             self._thread = Thread(target=self._run, name="commit", daemon=True)
             self._thread.start()
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._jobs.put((work, future))
-        await future
+        self._jobs.put((work, asyncio.get_running_loop(), ended))
 
     async def close(self) -> None:
         """After the last commit."""
@@ -98,7 +149,7 @@ class CommitThread:
     def _run(self) -> None:
         connection: sqlite3.Connection | None = None
         while (job := self._jobs.get()) is not None:
-            work, future = job
+            work, loop, ended = job
             fault: Exception | None = None
             try:
                 connection = connection or self._open()
@@ -110,7 +161,7 @@ class CommitThread:
             except Exception as failed:
                 fault = failed
             with suppress(RuntimeError):  # the loop may be gone; then nobody waits
-                future.get_loop().call_soon_threadsafe(_settle, future, fault)
+                loop.call_soon_threadsafe(ended, fault)
         if connection is not None:
             connection.close()
 
@@ -149,12 +200,3 @@ def _commit(connection: sqlite3.Connection, work: Work) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _settle(future: asyncio.Future[None], fault: Exception | None) -> None:
-    if future.done():
-        return
-    if fault is None:
-        future.set_result(None)
-    else:
-        future.set_exception(fault)

@@ -11,11 +11,11 @@ with an outbox beside the entries (see store/outbox.py).
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ledger.entries import GENESIS, Draft, Entry, seal
 from store.database import Database, StoreUnavailable, sqlite_url
 from store.events import GovernedEvent, put_events
-from store.group_commit import CommitThread, GroupCommit, insert_rows
+from store.group_commit import CommitThread, GroupCommit, Outcome, insert_rows
 from store.outbox import DISCARD, Mover, packed
 from store.schema import ledger, ledger_metadata, outbox
 from store.slots import AdvisoryLock, FileLock
@@ -87,7 +87,9 @@ class LedgerWriter:
         self._head: _Head | None = head
         self._epoch = head.epoch
         self._lock = lock
-        self._commits: GroupCommit[_Order, list[Receipt]] = GroupCommit(self._write)
+        self._commits: GroupCommit[_Order, list[Receipt]] = GroupCommit(
+            self._write, quick=self._write_quickly if thread is not None else None
+        )
 
     async def append(self, *drafts: Draft, event: GovernedEvent | None = None) -> list[Receipt]:
         """Write entries, in order, in one commit. Raises StoreUnavailable; then none of them was written.
@@ -105,18 +107,34 @@ class LedgerWriter:
         except (IntegrityError, sqlite3.IntegrityError):
             return await self._insert(batch, look_up=True)
         finally:
-            # After an error too: what failed may have happened.
-            if self._mover is not None and any(order.event is not None for order in batch):
-                self._mover.wake()
+            self._wake_mover(batch)
 
-    async def _insert(self, batch: list[_Order], *, look_up: bool) -> list[list[Receipt]]:
+    def _write_quickly(self, batch: list[_Order], ended: Callable[[Outcome[list[Receipt]]], None]) -> bool:
+        """The same on the commit thread, where the head is known and every entry is new."""
+        if self._thread is None or self._head is None:
+            return False
         # A commit that failed may have happened all the same; until it is known, the head is read anew.
         remembered, self._head = self._head, None
-        if self._thread is not None and remembered is not None and not look_up:
-            head, rows, brought, receipts = self._seal(batch, remembered, {})
-            await self._commit(self._thread, rows, [(seq, order.packed) for seq, order in brought])
-            self._head = head
-            return receipts
+        head, rows, brought, receipts = self._seal(batch, remembered, {})
+
+        def committed(fault: Exception | None) -> None:
+            self._wake_mover(batch)
+            if fault is None:
+                self._head = head
+                ended(receipts)
+            else:
+                ended(None if isinstance(fault, sqlite3.IntegrityError) else fault)
+
+        self._begin(self._thread, rows, [(seq, order.packed) for seq, order in brought], committed)
+        return True
+
+    def _wake_mover(self, batch: list[_Order]) -> None:
+        """After an error too: what failed may have happened."""
+        if self._mover is not None and any(order.event is not None for order in batch):
+            self._mover.wake()
+
+    async def _insert(self, batch: list[_Order], *, look_up: bool) -> list[list[Receipt]]:
+        remembered, self._head = self._head, None
         async with self._database.write() as connection:
             known: dict[str, Receipt] = {}
             if look_up:
@@ -132,8 +150,12 @@ class LedgerWriter:
         self._head = head
         return receipts
 
-    async def _commit(
-        self, thread: CommitThread, rows: list[dict[str, Any]], waiting: list[tuple[int, str | None]]
+    def _begin(
+        self,
+        thread: CommitThread,
+        rows: list[dict[str, Any]],
+        waiting: list[tuple[int, str | None]],
+        ended: Callable[[Exception | None], None],
     ) -> None:
         """One transaction, one flush: entries, their events, and the end of those that have reached the store."""
         values = [[row[name] for name in _COLUMNS] for row in rows]
@@ -145,8 +167,12 @@ class LedgerWriter:
             insert_rows(connection, ledger.name, _COLUMNS, values)
             insert_rows(connection, outbox.name, _OUTBOX_COLUMNS, waiting)
 
-        await thread.commit(work)
-        self._discarded = moved
+        def committed(fault: Exception | None) -> None:
+            if fault is None:
+                self._discarded = moved
+            ended(fault)
+
+        thread.begin(work, committed)
 
     def _seal(
         self, batch: list[_Order], place: _Head, known: dict[str, Receipt]
@@ -196,8 +222,10 @@ class LedgerWriter:
             await self._mover.close()
         if self._thread is not None:
             if self._mover is not None and self._mover.moved > self._discarded:
-                with suppress(StoreUnavailable):  # what stays is moved once more, which changes nothing
-                    await self._commit(self._thread, [], [])
+                # Where that fails, what stays is moved once more, which changes nothing.
+                discarded = asyncio.Event()
+                self._begin(self._thread, [], [], lambda _fault: discarded.set())
+                await discarded.wait()
             await self._thread.close()
         await self._lock.release()
 

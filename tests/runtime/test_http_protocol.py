@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 import uvicorn
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from runtime.http_protocol import GuardedProtocol
+from runtime.http_protocol import MOST_GATHERED_BYTES, GatheringTransport, GuardedProtocol
 from runtime.serving import Server, take_port
 
 
@@ -97,3 +98,63 @@ async def test_a_long_request_is_not_cut_off_by_the_deadline_of_its_headers() ->
         assert (await silent + await reader.read()).endswith(b'{"read":2}')
         writer.close()
         await writer.wait_closed()
+
+
+class Written:
+    """A transport that keeps what it was told to send, piece by piece."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.closing = False
+
+    def write(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+
+def gathering(written: Written) -> GatheringTransport:
+    return GatheringTransport(cast(asyncio.Transport, written), asyncio.get_running_loop())
+
+
+async def test_head_and_body_of_an_answer_leave_in_one_write() -> None:
+    written = Written()
+    transport = gathering(written)
+    transport.write(b"head ")
+    transport.write(b"body")
+    transport.flush()
+    assert written.pieces == [b"head body"]
+
+
+async def test_the_head_of_a_stream_does_not_wait_for_its_body() -> None:
+    written = Written()
+    gathering(written).write(b"head")
+    await asyncio.sleep(0)
+    assert written.pieces == [b"head"]
+
+
+async def test_what_was_written_leaves_before_the_connection_closes() -> None:
+    written = Written()
+    transport = gathering(written)
+    transport.write(b"last words")
+    transport.close()
+    assert (written.pieces, written.closing) == ([b"last words"], True)
+
+
+async def test_much_that_is_written_in_one_turn_does_not_pile_up() -> None:
+    written = Written()
+    gathering(written).write(b"x" * (MOST_GATHERED_BYTES + 1))
+    assert len(written.pieces) == 1
+
+
+async def test_a_client_that_is_gone_is_written_nothing() -> None:
+    written = Written()
+    transport = gathering(written)
+    transport.write(b"too late")
+    written.closing = True
+    await asyncio.sleep(0)
+    assert not written.pieces

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,6 +80,26 @@ async def test_a_freed_slot_is_continued_under_a_new_epoch(database: Database, t
     found = await entries(database, tmp_path, "worker")
     assert [(entry["seq"], entry["epoch"]) for entry in found] == [(1, 1), (2, 1), (3, 2), (4, 2)]
     assert verify_chain("worker", found).ok
+
+
+async def test_a_file_of_an_earlier_form_is_continued(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "api.ledger")) as before:
+        before.execute(
+            "CREATE TABLE ledger (chain VARCHAR(100) NOT NULL, seq BIGINT NOT NULL, event_id VARCHAR(200) NOT NULL, "
+            "type VARCHAR(100) NOT NULL, escalation_id VARCHAR(64), hash VARCHAR(64) NOT NULL, entry BLOB NOT NULL, "
+            "PRIMARY KEY (chain, seq), UNIQUE (chain, event_id))"
+        )
+        before.execute("CREATE INDEX ledger_by_escalation ON ledger (escalation_id)")
+    database = Database(sqlite_url(tmp_path / "store.db"))
+    for name in ("a", "b"):
+        writer = await open_ledger("api", database, tmp_path)
+        first = await writer.append(draft(name))
+        assert await writer.append(draft(name)) == first
+        await writer.close()
+    found = await entries(database, tmp_path, "api")
+    await database.close()
+    assert [entry["seq"] for entry in found] == [1, 2, 3, 4]
+    assert verify_chain("api", found).ok
 
 
 @pytest.mark.parametrize("statement", ["UPDATE ledger SET type = 'x'", "DELETE FROM ledger"])

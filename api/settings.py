@@ -24,6 +24,7 @@ from store.tokens import Principal
 
 router = APIRouter(prefix="/v1/settings", tags=["settings"])
 
+_MOST_FAULTS = 50
 Readers = Annotated[Principal, Depends(only(*READERS))]
 
 
@@ -51,23 +52,32 @@ async def get_history(
 async def put(
     caller: Annotated[Principal, Depends(only(Role.ADMIN))], using: Using, body: dict[str, Any]
 ) -> dict[str, Any]:
+    """422 names every field that is wrong; then nothing has changed."""
     try:
         new = EscalationSettings.model_validate(body)
     except ValidationError as fault:
-        first = fault.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Problem(422, "invalid", f"{field}: {first['msg']}", field=field) from None
+        raise _refused([(".".join(map(str, one["loc"])), one["msg"]) for one in fault.errors()]) from None
     now = datetime.now(UTC)
     async with using.database.read() as connection:
         directory = await read_directory(connection, caller.tenant)
     # In a thread: it may load the holidays of every country from disk.
-    wrong = await asyncio.to_thread(lambda: next(contradictions(new, directory, now), None))
-    if wrong is not None:
-        field = ".".join(str(part) for part in wrong.trail)
-        raise Problem(422, "invalid", f"{field}: {wrong.message}", field=field)
-    await note_change(using, caller, "settings.changed", settings="escalations")
+    wrong = await asyncio.to_thread(lambda: list(contradictions(new, directory, now)))
+    if wrong:
+        raise _refused([(one.field, one.message) for one in wrong])
     async with using.database.write() as connection:
-        return _shown(await put_settings(connection, caller.tenant, new, caller.login, now))
+        before = await current_settings(connection, caller.tenant)
+        done = await put_settings(connection, caller.tenant, new, caller.login, now)
+        if done.version != before.version:
+            # Before the commit: no version is in force that the ledger does not know.
+            changed = {"settings": "escalations", "version": done.version, "digest": done.digest}
+            await note_change(using, caller, "settings.changed", **changed)
+    return _shown(done)
+
+
+def _refused(faults: list[tuple[str, str]]) -> Problem:
+    field, told = faults[0]
+    fields = [{"field": field, "problem": problem} for field, problem in faults[:_MOST_FAULTS]]
+    return Problem(422, "invalid", f"{field}: {told}", field=field, fields=fields)
 
 
 def _shown(found: SettingsVersion) -> dict[str, Any]:
@@ -75,6 +85,7 @@ def _shown(found: SettingsVersion) -> dict[str, Any]:
         "version": found.version,
         "created_at": found.created_at,
         "created_by": found.created_by,
+        "digest": found.digest,
         "settings": found.settings.model_dump(mode="json", by_alias=True, exclude_none=True),
         "severities": {severity.value: severity.description for severity in Severity},
     }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 ERROR, USAGE, SIGN_IN, NOT_FOUND, CONFLICT, TIMEOUT = 1, 2, 4, 5, 6, 7
@@ -13,7 +14,8 @@ _BY_STATUS = {400: USAGE, 401: SIGN_IN, 404: NOT_FOUND, 409: CONFLICT, 422: USAG
 
 
 class Failure(Exception):
-    """What went wrong, in one sentence; `hint` says what to do where the sentence does not."""
+    """What went wrong, in one sentence; `hint` says what to do where the sentence does not. `fields` are all that are
+    wrong in what was sent, each with its problem, where the API names them."""
 
     def __init__(
         self,
@@ -24,9 +26,10 @@ class Failure(Exception):
         hint: str = "",
         request_id: str = "",
         field: str = "",
+        fields: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
-        self.field = field
+        self.field, self.fields = field, tuple(fields)
         self.message, self.exit_code, self.code, self.hint, self.request_id = message, exit_code, code, hint, request_id
 
     def as_json(self) -> dict[str, Any]:
@@ -44,4 +47,5 @@ def from_problem(status: int, problem: dict[str, Any]) -> Failure:
         code=code,
         request_id=str(problem.get("request_id") or ""),
         field=str(problem.get("field") or ""),
+        fields=[(str(one["field"]), str(one["problem"])) for one in problem.get("fields") or ()],
     )

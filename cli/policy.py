@@ -13,7 +13,7 @@ from cli.options import Json, Profile, connect
 from cli.output import is_terminal, note, show_json, show_line
 
 if TYPE_CHECKING:
-    from policies.lint import Known
+    from escalations.directory import Directory
     from policies.loading import Complaint
 
 app = typer.Typer(
@@ -78,8 +78,8 @@ def lint(
         raise Failure(f"--output is one of {', '.join(FORMATS)}", USAGE, code="usage")
     for path in named if fix else ():
         _fix(path)
-    known = _known(profile) if online else None
-    found = {path: check(path, known) for path in named}
+    directory = _directory(profile) if online else None
+    found = {path: check(path, directory) for path in named}
     _report(found, "json" if json else output, verbose=verbose or is_terminal())
     if any(not complaint.warning for complaints in found.values() for complaint in complaints):
         raise typer.Exit(1)
@@ -99,13 +99,18 @@ def _fix(path: Path) -> None:
         note(f"{complaint.file}: corrected {complaint.rule}: {complaint.message}")
 
 
-def _known(profile: str | None) -> Known:
-    from policies.lint import Known
+def _directory(profile: str | None) -> Directory:
+    from escalations.commands import Role
+    from escalations.directory import Directory, Person
 
     client = connect(profile)
-    teams = client.get("/v1/teams")["teams"]
-    users = client.get("/v1/users")["users"]
-    return Known(frozenset(team["team_id"] for team in teams), frozenset(user["login"] for user in users))
+    users = [user for user in client.get("/v1/users")["users"] if user["active"]]
+    people = {
+        user["login"]: Person(frozenset(Role(role) for role in user["roles"]), frozenset(user["teams"]))
+        for user in users
+    }
+    names = {str(user[key]).lower(): user["login"] for user in users for key in ("login", "email") if user[key]}
+    return Directory(frozenset(team["team_id"] for team in client.get("/v1/teams")["teams"]), names, people)
 
 
 def _report(found: dict[Path, list[Complaint]], output: str, *, verbose: bool) -> None:

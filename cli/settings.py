@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.failures import ERROR, Failure
 from cli.options import Json, Profile, connect
 from cli.output import note, show_json, show_line, show_table, visible
+
+if TYPE_CHECKING:
+    from policies.documents import Document
 
 app = typer.Typer(
     help="SLA targets, routing rules, channels: get, apply, history, diff.",
@@ -99,15 +102,19 @@ def apply(
     try:
         done = connect(profile).put("/v1/settings", body)
     except Failure as refused:
-        if refused.field:
-            trail = tuple(int(part) if part.isdigit() else part for part in refused.field.split("."))
-            line, column = document.place(trail)
-            refused.message = f"{file}:{line}:{column}: {refused.message}"
+        if refused.fields:
+            refused.message = "\n".join(_placed(document, field, problem) for field, problem in refused.fields)
         raise
     if json:
         show_json(done)
     else:
         show_line(f"settings are now version {done['version']}")
+
+
+def _placed(document: Document, field: str, problem: str) -> str:
+    trail = tuple(int(part) if part.isdigit() else part for part in field.split("."))
+    line, column = document.place(trail)
+    return f"{document.name}:{line}:{column}: {field}: {problem}"
 
 
 COMMANDS = {"settings": app}

@@ -19,8 +19,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from escalations.durations import format_duration
 from escalations.facts import Facts
 from escalations.parts import Duration, Names, Part, Percent, one_or_many
 from escalations.severity import Severity
@@ -121,6 +129,20 @@ class SlaSettings(Part):
     @classmethod
     def _off(cls, value: Any) -> Any:
         return None if value in ("off", "never", False) else value
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A lease that nobody gave is not written down as if somebody had: it goes with the targets. `off` is."""
+        shown: dict[str, Any] = plain(self)
+        shown.pop("claim_lease", None)
+        if "claim_lease" in self.model_fields_set:
+            shown["claim_lease"] = "off" if self.claim_lease is None else format_duration(self.claim_lease)
+        return shown
+
+    @property
+    def given_lease(self) -> timedelta | None:
+        """The lease that was written; None where it is the default, or off."""
+        return self.claim_lease if "claim_lease" in self.model_fields_set else None
 
     def for_case(self, facts: Facts | None) -> SlaSettings:
         """These settings as they are for one case, its override applied."""

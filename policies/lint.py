@@ -6,11 +6,10 @@ A file is a policy configuration (`pack`, `providers`, `policies`, `policy`), or
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from escalations.directory import Directory
 from escalations.settings import EscalationSettings
 from policies.cases import Cases, is_cases, policy_of
 from policies.documents import Document, Unreadable, read_document
@@ -22,34 +21,26 @@ from policies.lint_settings import settings_complaints
 from policies.loading import BadConfig, Complaint, complain, load_document, load_policy_config, validate
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The teams and users of an installation, for those who lint with it at hand."""
-
-    teams: frozenset[str]
-    users: frozenset[str]
-
-
-def lint(path: Path, known: Known | None = None) -> list[Complaint]:
-    """Everything that is wrong or odd in a file, in the order of its lines."""
+def lint(path: Path, directory: Directory | None = None) -> list[Complaint]:
+    """Everything that is wrong or odd in a file, in the order of its lines. With a `directory`, the people too."""
     try:
         document = read_document(path)
     except Unreadable as fault:
         return [Complaint(fault.rule, fault.message, str(path), fault.line, fault.column)]
-    return lint_document(document, known)
+    return lint_document(document, directory)
 
 
-def lint_document(document: Document, known: Known | None = None) -> list[Complaint]:
+def lint_document(document: Document, directory: Directory | None = None) -> list[Complaint]:
     """The same for a document that has been read."""
     try:
         if is_cases(document):
             found = list(_cases(document))
         elif is_settings(document):
-            found = list(settings_complaints(document, validate(document, EscalationSettings)))
+            found = list(settings_complaints(document, validate(document, EscalationSettings), directory))
         else:
             found = list(policy_complaints(document, load_document(document).config))
-        if known is not None:
-            found += _unknown_people(document, known)
+            if directory is not None:
+                found += _unknown_people(document, directory)
     except BadConfig as fault:
         found = list(fault.complaints)
     found = apply_ignores(document.text, document.name, found)
@@ -80,22 +71,20 @@ def is_settings(document: Document) -> bool:
     return bool(keys) and keys <= set(EscalationSettings.model_fields)
 
 
-_ADDRESSED = re.compile(r"(team|user):(.+)\Z")
-
-
-def _unknown_people(document: Document, known: Known) -> Iterator[Complaint]:
+def _unknown_people(document: Document, directory: Directory) -> Iterator[Complaint]:
     for trail in document.places:
-        is_leg = trail[:1] == ("chains",) and trail[-1] == "to"
-        if not trail or (trail[-1] not in ("team_id", "user_id", "route_to") and not is_leg):
+        if not trail or trail[-1] not in ("team_id", "user_id"):
             continue
         named = document.data
         for part in trail:
             named = named[part]
-        if not isinstance(named, str) or named.startswith(("schedule:", "chain:")):
+        if not isinstance(named, str):
             continue
-        match = _ADDRESSED.match(named) if is_leg or trail[-1] == "route_to" else None
-        is_team = trail[-1] == "team_id" or (match is not None and match[1] == "team")
-        name, there = (match[2] if match else named), known.teams if is_team else known.users
-        if name not in there:
-            what = "team" if is_team else "user"
-            yield complain(document, trail, "KT320", f"there is no {what} {name!r}{suggest(name, there)}", warning=True)
+        if trail[-1] == "team_id":
+            what, there, missing = "team", sorted(directory.teams), named.removeprefix("team:") not in directory.teams
+        else:
+            what, there, missing = "user", sorted(directory.users), directory.user(named) is None
+        if missing:
+            yield complain(
+                document, trail, "KT320", f"there is no {what} {named!r}{suggest(named, there)}", warning=True
+            )

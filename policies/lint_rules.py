@@ -175,17 +175,18 @@ RULES = {
         "move it up, narrow the earlier rule, or remove it",
     ),
     "KT302": Rule(
-        "The last routing rule is no catch-all; unmatched escalations go to the team default-reviewers.",
+        "The last routing rule is no catch-all, so an escalation that no rule matches goes where nobody said.",
         "add a catch-all (`match: {any: true}`) as the last rule",
         safe=True,
     ),
     "KT303": Rule(
-        "A rule names a notification channel that is not set up; its notifications go to the worker's log.",
+        "A rule, or a channel's fall_through, names a notification channel that is not set up. Only a warning in a file"
+        " without notification_channels.",
         "set the channel up in notification_channels",
     ),
     "KT304": Rule(
-        "An SLA target is shorter than the claim lease: somebody who claims and leaves lets it breach before anybody"
-        " else may act.",
+        "An SLA target is shorter than the claim lease that is set: somebody who claims and leaves lets it breach"
+        " before anybody else may act.",
         "make sla.claim_lease shorter than the shortest target",
     ),
     "KT305": Rule(
@@ -223,8 +224,23 @@ RULES = {
         "correct what is named: chain:NAME, schedule:NAME, or for notify an entry of notification_channels",
     ),
     "KT315": Rule("A chain that no rule and no other chain leads to.", "name it in route_to of a rule, or remove it"),
-    "KT320": Rule(
-        "A team or a user that the installation does not have.", "`kt team list` and `kt user list` show those it has"
+    "KT320": Rule("A team or a user that the installation does not have.", "correct the name, or create it first"),
+    "KT340": Rule("The name of a schedule or a calendar that these settings do not have.", "write one that is named"),
+    "KT341": Rule(
+        "A claim target is longer than the target of the decision.", "make it shorter than the target, or leave it out"
+    ),
+    "KT342": Rule(
+        "A calendar with no open hour in the next year: a deadline in it would never come.",
+        "give it hours that its holidays and closed days leave open",
+    ),
+    "KT343": Rule(
+        "More people must agree on a decision than may: a case that it is for could never be decided.",
+        "ask for fewer, or name approvers who may review; `kt user list` shows roles and teams",
+    ),
+    "KT344": Rule(
+        "A channel that cannot do what it is told: buttons without a way in for clicks, or channels that fall through"
+        " to each other in a circle.",
+        "set what is named, or let the circle end at another channel or at log",
     ),
     "KT401": Rule("A test names a verdict, a policy or a category that nothing gives.", "write one that is named"),
     "KT402": Rule("Two cases of a test have the same name.", "rename one of the two"),

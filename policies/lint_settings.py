@@ -1,28 +1,33 @@
-"""What is odd in escalation settings that load: rules that are never reached, clocks that do not fit, lost channels."""
+"""What is wrong or odd in escalation settings that load: what contradicts itself, and what was probably not meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
-from escalations.chain_checks import chain_faults
-from escalations.channels import EmailChannel, WebhookChannel, find_channel
+from escalations.channels import EmailChannel, WebhookChannel
+from escalations.directory import Directory
 from escalations.durations import format_duration
 from escalations.routes import OnExhausted
 from escalations.settings import EscalationSettings, Match, TimeOfDay
+from escalations.settings_checks import Contradiction, contradictions
 from escalations.severity import Severity
 from policies.config import OVERSIGHT_CATEGORIES, POLICIES
 from policies.documents import Document
 from policies.faults import suggest
 from policies.loading import Complaint, complain
 
-_BUILT_IN_CHANNELS = frozenset({"log"})
 
-
-def settings_complaints(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
-    """Every warning, in no particular order."""
+def settings_complaints(
+    document: Document, settings: EscalationSettings, directory: Directory | None = None
+) -> Iterator[Complaint]:
+    """Everything that is wrong or odd, in no particular order. People and teams are asked for with a directory only."""
+    for fault in contradictions(settings, directory, datetime.now(UTC)):
+        # Channels may stand in another file, as long as this one has none.
+        elsewhere = fault.rule == "KT303" and not settings.notification_channels
+        yield contradiction_complaint(document, fault, warning=elsewhere)
     yield from _rules(document, settings)
     yield from _clocks(document, settings)
     yield from _hours(document, settings)
@@ -31,8 +36,6 @@ def settings_complaints(document: Document, settings: EscalationSettings) -> Ite
 
 
 def _chains(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
-    for trail, told in chain_faults(settings):
-        yield complain(document, trail, "KT314", told)
     used = {rule.route_to for rule in settings.escalation_routing.rules}
     used |= {leg.to for chain in settings.chains.values() for leg in chain.legs}
     for name, chain in settings.chains.items():
@@ -49,6 +52,14 @@ def _chain_channels(settings: EscalationSettings) -> list[str]:
     return [name for chain in chains for names in (chain.page, *(leg.notify for leg in chain.legs)) for name in names]
 
 
+def contradiction_complaint(document: Document, fault: Contradiction, *, warning: bool = False) -> Complaint:
+    """A contradiction as a complaint about the place where it stands."""
+    lifted = (*fault.trail[:-1], "targets", *fault.trail[-1:])
+    trail = lifted if lifted in document.places else fault.trail
+    told = f"{fault.field}: {fault.message}{suggest(fault.name, fault.known)}"
+    return complain(document, trail, fault.rule, told, warning=warning)
+
+
 def _rules(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
     rules, base = settings.escalation_routing.rules, ("escalation_routing", "rules")
 
@@ -57,17 +68,10 @@ def _rules(document: Document, settings: EscalationSettings) -> Iterator[Complai
 
     for index, rule in enumerate(rules):
         before = next((earlier for earlier in rules[:index] if _covers(earlier.match, rule.match)), None)
-        if before is not None:
-            what = "a catch-all" if before.catches_all else f"rule {before.name!r}, which matches all that it would"
-            yield warn("KT301", f"rule {rule.name!r} stands behind {what} and is never reached", index)
-        kind, _, _name = rule.notification_channel.partition(":")
-        found, _destination = find_channel(settings.notification_channels, rule.notification_channel)
-        if kind not in _BUILT_IN_CHANNELS and found is None:
-            near = suggest(rule.notification_channel, settings.notification_channels)
-            told = (
-                f"channel {rule.notification_channel!r} is not in notification_channels; the log has it instead{near}"
-            )
-            yield warn("KT303", told, index, "notification_channel")
+        caught = any(earlier.catches_all for earlier in rules[:index])
+        if before is not None and not caught:
+            told = f"rule {rule.name!r} stands behind rule {before.name!r}, which matches all that it would"
+            yield warn("KT301", f"{told} and is never reached", index)
         for number, name in enumerate(rule.match.policy_rule or ()):
             known = {*POLICIES, *OVERSIGHT_CATEGORIES}
             word = name.rpartition(".")[2]
@@ -75,8 +79,6 @@ def _rules(document: Document, settings: EscalationSettings) -> Iterator[Complai
             if word not in known and near:
                 trail = (index, "match", "policy_rule", number)
                 yield warn("KT310", f"no policy and no category is named {name!r}{near}", *trail)
-    if rules and not any(rule.catches_all for rule in rules):
-        yield warn("KT302", "the last rule is no catch-all", len(rules) - 1)
 
 
 def _covers(earlier: Match, later: Match) -> bool:
@@ -109,13 +111,10 @@ def _clocks(document: Document, settings: EscalationSettings) -> Iterator[Compla
         if targets[upper] > targets[lower]:
             shown = f"{format_duration(targets[upper])} is more than the {format_duration(targets[lower])} of {lower}"
             yield warn("KT305", f"{upper}: {shown}", upper)
-    shortest, longest = min(targets, key=targets.__getitem__), max(targets, key=targets.__getitem__)
+    longest = max(targets, key=targets.__getitem__)
     if sla.expire_after <= targets[longest]:
         told = f"cases expire after {format_duration(sla.expire_after)}, before the target of {longest} is up"
         yield warn("KT306", told, "expire_after")
-    if sla.claim_lease is not None and "claim_lease" in sla.model_fields_set and sla.claim_lease > targets[shortest]:
-        told = f"the target of {shortest}, {format_duration(targets[shortest])}, is shorter than the claim lease"
-        yield warn("KT304", told, "claim_lease")
 
 
 def _hours(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:

@@ -19,14 +19,12 @@ from typing import Any
 
 import uvicorn
 
-from escalations.settings import EscalationSettings
-from policies.documents import Document
-from policies.loading import load_policy_config, read_secret, validate
-from policies.loading import read as read_config
+from policies.loading import load_policy_config, read_secret
 from runtime import demo_model
 from runtime.children import Child, keep_alive, pidfile_names
+from runtime.dev_settings import put_in_force, read_escalation_config
 from runtime.progress import Progress
-from runtime.seed import apply_settings, seed
+from runtime.seed import seed
 from runtime.serving import Server, take_port
 from runtime.settings import API_PORT, GATEWAY_PORT, SettingsError, make_data_dir
 from runtime.temporal_binary import get_cli, usual_sources
@@ -114,7 +112,8 @@ async def start(options: DevOptions, environment: Mapping[str, str], progress: P
     """Start everything. Raises one of `runtime.serving.EXPECTED`; then nothing is left running."""
     policy_file = (options.policy_config or _DEFAULTS / "policy-config.yaml").resolve()
     loaded = load_policy_config(policy_file)
-    settings = _escalation_settings(options.escalation_config)
+    own = _DEFAULTS / "escalation-config.yaml"
+    written, settings = read_escalation_config(options.escalation_config or own, own)
     make_data_dir(options.data_dir)
     external = environment.get("TEMPORAL_ADDRESS")
     listeners = _listeners(options, external is None)
@@ -126,7 +125,8 @@ async def start(options: DevOptions, environment: Mapping[str, str], progress: P
     try:
         await migrate(database)
         tokens = await seed(database, options.data_dir)
-        await apply_settings(database, settings, "kt dev")
+        keep = options.escalation_config is None
+        await put_in_force(database, _ledger_dir(options, environment), written, settings, progress, keep=keep)
     finally:
         await database.close()
     dev = Dev(options, ports, tokens, listeners, external_temporal=external)
@@ -165,6 +165,10 @@ async def watch(dev: Dev, stopping: asyncio.Event) -> None:
     await asyncio.gather(*keeping, return_exceptions=True)
 
 
+def _ledger_dir(options: DevOptions, environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("KT_LEDGER_DIR") or options.data_dir / "ledger")
+
+
 async def _start_children(
     dev: Dev, environment: Mapping[str, str], binary: Path | None, policy_file: Path, upstream: str | None
 ) -> None:
@@ -179,7 +183,7 @@ async def _start_children(
         **environment,
         "KT_DATA_DIR": str(data),
         "KT_KEYRING_FILE": str(data / "keyring.json"),
-        "KT_LEDGER_DIR": environment.get("KT_LEDGER_DIR") or str(data / "ledger"),
+        "KT_LEDGER_DIR": str(_ledger_dir(dev.options, environment)),
         "KT_PUBLIC_URL": environment.get("KT_PUBLIC_URL") or dev.api_url,
         "KT_REQUIRE_API_KEY": environment.get("KT_REQUIRE_API_KEY") or "false",
         "TEMPORAL_ADDRESS": dev.temporal_address,
@@ -245,17 +249,6 @@ def _temporal_arguments(binary: Path, ports: Mapping[str, int], database: Path, 
 
 
 _TYPES = {"KEYWORD": "Keyword", "DATETIME": "Datetime", "BOOL": "Bool"}
-
-
-def _escalation_settings(path: Path | None) -> EscalationSettings:
-    """The given settings; what they leave out is as `kt dev` has it. Raises BadConfig."""
-    defaults = read_config(_DEFAULTS / "escalation-config.yaml")
-    if path is None:
-        return validate(defaults, EscalationSettings)
-    given = read_config(path)
-    validate(given, EscalationSettings)
-    merged = {**defaults.data, **given.data}
-    return validate(Document(given.name, given.text, merged, given.places), EscalationSettings)
 
 
 def _lacks_secret(targets: Any, environment: Mapping[str, str]) -> bool:

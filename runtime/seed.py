@@ -12,12 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from escalations.commands import Role
-from escalations.settings import EscalationSettings
 from runtime.parts import TENANT
 from store.consumers import Consumer, create_consumer
 from store.database import Database
 from store.directory import Team, User, create_team, create_user
-from store.settings import SettingsVersion, put_settings
 from store.tokens import find_principal, issue_token
 from vault.tokens import new_token, token_hash
 
@@ -67,11 +65,6 @@ async def seed(database: Database, data_dir: Path) -> dict[str, str]:
             )
     _write(file, tokens)
     return tokens
-
-
-async def apply_settings(database: Database, settings: EscalationSettings, by: str) -> SettingsVersion:
-    async with database.write() as connection:
-        return await put_settings(connection, TENANT, settings, by, datetime.now(UTC))
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -20,12 +20,16 @@ ESCALATIONS = "escalations"
 
 @dataclass(frozen=True, slots=True)
 class SettingsVersion:
-    """One version. Version 0 is the built-in defaults, in force until somebody sets anything."""
+    """One version. Version 0 is the built-in defaults, in force until somebody sets anything.
+
+    `digest` is the SHA-256 of its canonical JSON.
+    """
 
     version: int
     settings: EscalationSettings
     created_at: datetime | None = None
     created_by: str | None = None
+    digest: str | None = None
 
 
 async def current_settings(connection: AsyncConnection, tenant: str) -> SettingsVersion:
@@ -84,8 +88,9 @@ async def put_settings(
         )
     )
     await note_change(connection, tenant, "settings", ESCALATIONS, version, now)
-    return SettingsVersion(version, new, now, by)
+    return SettingsVersion(version, new, now, by, digest)
 
 
 def _version(row: Row[Any]) -> SettingsVersion:
-    return SettingsVersion(row.version, EscalationSettings.model_validate(row.body), row.created_at, row.created_by)
+    found = EscalationSettings.model_validate(row.body)
+    return SettingsVersion(row.version, found, row.created_at, row.created_by, row.digest)

@@ -99,7 +99,7 @@ def test_nobody_claims_in_time_and_everybody_is_reminded(stack: Stack) -> None:
         ({"sla": {"claim_lease": "3d"}}, "sla.claim_lease"),
         (
             {"schedules": {"night": {"layers": [{"name": "a", "members": ["nobody"], "start": "2026-01-05"}]}}},
-            "schedules.night",
+            "schedules.night.layers.0.members.0",
         ),
         ({"business_hours": {"zone": "Europe"}}, "business_hours.zone"),
     ],

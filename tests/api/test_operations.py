@@ -110,7 +110,8 @@ def test_nobody_reviews_what_they_asked_for(stack: Stack) -> None:
 
 def test_a_route_to_a_schedule_arrives_with_whoever_is_on_call(stack: Stack) -> None:
     rule = {"name": "At any hour", "match": {"category": "legal_opinions"}, "route_to": "schedule:night"}
+    rest = {"name": "Catch-all", "match": {"any": True}, "route_to": "team:legal"}
     night = {"layers": [{"name": "always", "members": ["senior"], "start": "2026-01-05"}]}
-    with stack.settings(schedules={"night": night}, escalation_routing={"rules": [rule]}):
+    with stack.settings(schedules={"night": night}, escalation_routing={"rules": [rule, rest]}):
         held = stack.create()
     assert (held["status"], held["assignee"]) == ("claimed", "senior")

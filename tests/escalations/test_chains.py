@@ -51,7 +51,7 @@ def settings(*legs: Any, **more: Any) -> EscalationSettings:
         **more.pop("chain", {}),
     }
     rules = [
-        {"name": "asked in turn", "match": {"any": True}, "route_to": "chain:c", "notification_channel": "log"},
+        {"name": "asked in turn", "match": {"severity": "high"}, "route_to": "chain:c", "notification_channel": "log"},
         {"name": "else", "match": {"any": True}, "route_to": "team:default-reviewers"},
     ]
     return EscalationSettings.model_validate(

@@ -154,7 +154,10 @@ LAYER = {"name": "a", "members": ["ana"], "start": "2026-01-05"}
             {"calendars": {"c": {"hours": {"sun": "09:00-10:00"}}}},
             None,
         ),
-        ({"schedules": {"s": {"layers": [{**LAYER, "members": ["nobody"]}]}}}, ("schedules", "s")),
+        (
+            {"schedules": {"s": {"layers": [{**LAYER, "members": ["nobody"]}]}}},
+            ("schedules", "s", "layers", 0, "members", 0),
+        ),
         ({"schedules": {"s": {"layers": [LAYER]}}}, None),
     ],
 )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.support.gateways import following_gateway
 from tests.support.model import FakeModel
 from tests.support.stack import LEGAL, Stack, running_stack, wait_for
 
@@ -48,31 +47,6 @@ def kt(stack: Stack, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-@contextmanager
-def gateway(stack: Stack, model_url: str, log: Path) -> Iterator[str]:
-    """A gateway of its own that takes its policy from the store; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    environment = {
-        **stack.environment,
-        "KT_DATA_DIR": str(stack.data_dir),
-        "TEMPORAL_ADDRESS": stack.info["temporal_address"],
-    }
-    command = ["gateway", "run", "--policy-config", f"store:{NAME}", "--listen", address, "--upstream", model_url]
-    with open(log, "wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", *command], env=environment, stdout=out, stderr=out
-        )
-    try:
-        wait_for(lambda: "Gateway ready" in log.read_text() or process.poll() is not None, "the gateway", 60)
-        assert process.poll() is None, log.read_text()
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 @pytest.fixture
 def alone(tmp_path: Path, model: FakeModel) -> Iterator[Stack]:
     """A stack where nobody else decides: suggestions go by all decisions of a time."""
@@ -88,7 +62,7 @@ def test_two_hundred_decisions_lead_to_a_version_that_acts_without_a_restart(
     file.write_text(yaml.safe_dump(config("1.0.0")))
     assert kt(stack, "push", "--file", str(file))["version"] == 1
     assert kt(stack, "promote", NAME, "1")["stage"] == "active"
-    with gateway(stack, model.url, log) as url:
+    with following_gateway(stack, NAME, model.url, log) as url:
 
         def ask(text: str) -> httpx.Response:
             body = {"model": "m", "messages": [{"role": "user", "content": text}]}

@@ -299,13 +299,14 @@ def test_a_file_that_is_not_there_or_too_large_is_one_line(tmp_path: Path) -> No
         ),
         (STEP_2.replace("enabled: true", "enabled: false"), "KT107"),
         (
-            ROUTING.replace('"Catch-all"\n      match:\n        any: true', '"x"\n      match:\n        severity: low'),
-            "KT302",
-        ),
-        (
-            ROUTING + '    - {name: late, match: {severity: low}, route_to: "team:x", notification_channel: log}\n',
+            ROUTING.replace(
+                '    - name: "Catch-all"',
+                "    - {name: late, match: {policy_rule: phi-detection, severity: low}, route_to: a}\n"
+                '    - name: "Catch-all"',
+            ),
             "KT301",
         ),
+        (ROUTING, "KT303"),
     ],
 )
 def test_what_is_odd_is_a_warning_with_a_rule(tmp_path: Path, text: str, rule: str) -> None:

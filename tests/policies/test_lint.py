@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 import cli.policy
 from cli.policy_reports import as_github, as_sarif, as_text
+from escalations.directory import Directory
 from policies.config import POLICIES, PolicyConfig
 from policies.documents import parse_document
 from policies.fixing import fix
 from policies.json_schema import json_schema
-from policies.lint import Known, lint, lint_document
+from policies.lint import lint, lint_document
 from policies.lint_rules import RULES
 from policies.loading import Complaint
 from policies.starting import starting_config
@@ -27,8 +28,8 @@ from tests.policies import test_config
 from tests.policies.broken import BASE, BROKEN, LAST, changed, routed
 
 
-def complaints(text: str, known: Known | None = None) -> list[Complaint]:
-    return lint_document(parse_document(text, "p.yaml"), known)
+def complaints(text: str, directory: Directory | None = None) -> list[Complaint]:
+    return lint_document(parse_document(text, "p.yaml"), directory)
 
 
 def rules(text: str) -> list[str]:
@@ -157,7 +158,7 @@ def test_what_cannot_be_corrected_safely_stays_as_it_is() -> None:
 
 
 def test_people_are_asked_for_where_the_installation_is_at_hand() -> None:
-    known = Known(frozenset({"legal"}), frozenset({"ana@example.com"}))
+    known = Directory(frozenset({"legal"}), {"ana": "ana", "ana@example.com": "ana"})
     assert complaints(BASE, known) == []
     found = complaints(changed("team_id: legal", "team_id: legl"), known)
     assert [(c.rule, c.line, c.suggestion) for c in found] == [("KT320", 7, "did you mean 'legal'?")]

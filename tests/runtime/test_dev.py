@@ -203,6 +203,33 @@ def test_given_settings_are_completed_by_those_of_kt_dev(tmp_path: Path, model: 
             wait_for(lambda pid=pid: not Path(f"/proc/{pid}").exists(), "the children to end")
 
 
+def test_given_settings_are_checked_against_the_people_that_there_are(tmp_path: Path) -> None:
+    config = tmp_path / "escalations.yaml"
+    config.write_text("decisions:\n  approvals:\n  - match: {any: true}\n    required: 2\n    approvers: [auditor]\n")
+    done = kt("dev", "--data-dir", str(tmp_path / "data"), "--escalation-config", str(config), *FREE)
+    assert done.returncode == 1
+    assert f"{config}:5:" in done.stderr
+    assert "decisions.approvals.0.approvers: 1 must confirm, and of these nobody may review" in done.stderr
+    assert not (tmp_path / "data" / "run").exists()
+
+
+def test_a_restart_keeps_the_settings_that_were_applied_and_a_file_for_elsewhere_is_told_of(
+    tmp_path: Path, model: FakeModel
+) -> None:
+    config = tmp_path / "escalations.yaml"
+    rule = '{name: rest, match: {any: true}, route_to: "team:nowhere", notification_channel: pagerduty}'
+    config.write_text(f"sla: {{high: 44m}}\nescalation_routing:\n  rules:\n  - {rule}\n")
+    with running_stack(tmp_path, "--upstream", model.url, "--escalation-config", str(config)) as stack:
+        told = stack.output.read_text()
+        assert f"{config}:4:38: KT320 warning: escalation_routing.rules.0.route_to" in told
+        assert f"{config}:4:64: KT303 warning: escalation_routing.rules.0.notification_channel" in told
+        before = stack.api().get("/v1/settings").json()
+        assert before["settings"]["sla"]["high"] == "44m"
+        assert before["created_by"] == "kt dev"
+    with running_stack(tmp_path, "--upstream", model.url) as stack:
+        assert stack.api().get("/v1/settings").json() == before
+
+
 @pytest.fixture(scope="module")
 def on_postgres(tmp_path_factory: pytest.TempPathFactory, model: FakeModel, postgres: Postgres) -> Iterator[Stack]:
     import asyncio

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from escalations.commands import Claim
 from escalations.routes import Chooser, Route
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
-from runtime.seed import apply_settings
+from runtime.parts import TENANT
+from store.settings import put_settings
 from tests.escalations.cases import opening
 from tests.support.bench import reviewer, running_worker
 from tests.support.full_server import running_full_server
@@ -39,7 +40,9 @@ async def test_the_default_day_of_a_low_case_amber_breach_and_reassignment(tmp_p
         running_full_server(tmp_path, data_converter(keyring)) as client,
         running_worker(client, tmp_path) as bench,
     ):
-        version = await apply_settings(bench.database, EscalationSettings.model_validate(RULES), "test")
+        settings = EscalationSettings.model_validate(RULES)
+        async with bench.database.write() as connection:
+            version = await put_settings(connection, TENANT, settings, "test", datetime.now(UTC))
         terms = LOW.terms(Severity.LOW, version.version)
         assert terms.target == timedelta(hours=24)
         handle = await bench.start(opening(severity=Severity.LOW, sla=terms, route=ROUTE))

@@ -52,7 +52,9 @@ def test_amber_once_breach_once_and_the_next_matching_rule_takes_it(stack: Stack
 
 
 def test_with_no_rule_left_it_stays_where_it_is_and_is_told_again(stack: Stack) -> None:
-    with stack.settings(sla={"high": "1s", "expire_after": "1h"}, escalation_routing={"rules": RULES[:1]}):
+    with stack.settings(
+        sla={"high": "1s", "expire_after": "1h"}, escalation_routing={"rules": [{**RULES[0], "match": {"any": True}}]}
+    ):
         held = stack.create()["escalation_id"]
         wait_for(lambda: "unrouted" in stack.events(held), "the end of the levels")
     assert (stack.escalation(held)["team"], stack.escalation(held)["sla_state"]) == ("legal", "breached")
@@ -93,8 +95,8 @@ def test_a_route_to_a_user_arrives_already_claimed(stack: Stack) -> None:
 
 def test_a_case_routed_to_a_user_goes_to_the_first_rule_when_it_breaches(stack: Stack) -> None:
     rules = [
-        {"name": "To senior", "match": {"any": True}, "route_to": "senior", "notification_channel": "log"},
-        *RULES[:1],
+        {"name": "To senior", "match": {"severity": "high"}, "route_to": "senior", "notification_channel": "log"},
+        {**RULES[0], "match": {"any": True}},
     ]
     with stack.settings(sla={"high": "1s", "expire_after": "1h"}, escalation_routing={"rules": rules}):
         held = stack.create()["escalation_id"]

@@ -1,0 +1,204 @@
+"""Settings that make no sense: refused with file, line and field, by the linter and by `apply`; what runs goes on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from policies.documents import parse_document
+from policies.lint import lint_document
+from tests.support.stack import Stack
+
+
+class Bad(NamedTuple):
+    """`line` is where `field` stands. `people`: only who knows the directory can tell."""
+
+    text: str
+    line: int
+    field: str
+    told: str
+    people: bool = False
+
+
+RULES = "escalation_routing:\n  rules:\n"
+LAYER = "{name: a, members: [reviewer], start: 2026-01-05}"
+REST = '    - {name: rest, match: {any: true}, route_to: "team:legal"}\n'
+CLOSED = ", ".join((datetime.now(UTC).date() + timedelta(days=day)).isoformat() for day in range(-2, 400))
+
+BAD = {
+    "overlapping rotations": Bad(
+        f"schedules:\n  night:\n    layers: [{LAYER}, {LAYER.replace('name: a', 'name: b')}]\n",
+        2,
+        "schedules.night",
+        "'b' always lies on top of 'a'",
+    ),
+    "overlapping overrides": Bad(
+        f"schedules:\n  night:\n    layers: [{LAYER}]\n    overrides:\n"
+        '    - {from: "2026-12-24T09:00", to: "2026-12-27T09:00", people: reviewer}\n'
+        '    - {from: "2026-12-26T09:00", to: "2026-12-28T09:00", people: reviewer}\n',
+        2,
+        "schedules.night",
+        "overlap at 2026-12-26",
+    ),
+    "a schedule without a rotation": Bad("schedules:\n  night: {layers: []}\n", 2, "schedules.night", "no rotation"),
+    "a rotation without anybody": Bad(
+        "schedules:\n  night:\n    layers:\n    - {name: a, members: [], start: 2026-01-05}\n",
+        4,
+        "schedules.night.layers.0",
+        "without anybody",
+    ),
+    "somebody unknown on call": Bad(
+        "schedules:\n  night:\n    layers:\n    - name: a\n      start: 2026-01-05\n      members:\n"
+        "      - reviewer\n      - nobody.knows\n",
+        8,
+        "schedules.night.layers.0.members.1",
+        "'nobody.knows'",
+        people=True,
+    ),
+    "a case to somebody unknown": Bad(
+        f"{RULES}    - name: a\n      match: {{severity: critical}}\n      route_to: nobody@example.org\n{REST}",
+        5,
+        "escalation_routing.rules.0.route_to",
+        "'nobody@example.org'",
+        people=True,
+    ),
+    "a case to an unknown team": Bad(
+        f'{RULES}    - {{name: a, match: {{any: true}}, route_to: "team:legl"}}\n',
+        3,
+        "escalation_routing.rules.0.route_to",
+        "'team:legl'",
+        people=True,
+    ),
+    "a case to an unknown schedule": Bad(
+        f'{RULES}    - {{name: a, match: {{any: true}}, route_to: "schedule:night"}}\n',
+        3,
+        "escalation_routing.rules.0.route_to",
+        "no schedule 'night'",
+    ),
+    "an unknown team's assignment": Bad(
+        "assignment:\n  teams:\n    legl: {strategy: round_robin}\n", 3, "assignment.teams.legl", "'legl'", people=True
+    ),
+    "an unknown zone of a calendar": Bad(
+        "calendars:\n  office:\n    zone: Europe/Berln\n    hours: {mon-fri: 09:00-17:00}\n",
+        3,
+        "calendars.office.zone",
+        "Europe/Berln",
+    ),
+    "an unknown zone of a rotation": Bad(
+        "schedules:\n  night:\n    layers:\n    - name: a\n      members: [reviewer]\n      start: 2026-01-05\n"
+        "      zone: Mars/Base\n",
+        7,
+        "schedules.night.layers.0.zone",
+        "Mars/Base",
+    ),
+    "an unknown channel": Bad(
+        f"{RULES}    - name: a\n      match: {{any: true}}\n      route_to: team:legal\n"
+        "      notification_channel: pager\nnotification_channels:\n  desk: {type: log}\n",
+        6,
+        "escalation_routing.rules.0.notification_channel",
+        "'pager'",
+    ),
+    "an unknown channel to fall through to": Bad(
+        "notification_channels:\n  pager:\n    type: pagerduty\n    routing_key_ref: {env: K}\n"
+        "    fall_through: desk\n",
+        5,
+        "notification_channels.pager.fall_through",
+        "'desk'",
+    ),
+    "a chain that loops": Bad(
+        f"{RULES}{REST.replace('team:legal', 'chain:a')}chains:\n"
+        '  a: {legs: [{to: "chain:b"}], on_exhausted: hold}\n'
+        '  b: {legs: [{to: "chain:a"}], on_exhausted: hold}\n',
+        5,
+        "chains.a.legs.0.to",
+        "circle: a → b → a",
+    ),
+    "a leg of a chain to an unknown team": Bad(
+        f"{RULES}{REST.replace('team:legal', 'chain:a')}chains:\n"
+        '  a: {legs: [{to: "team:legl"}], on_exhausted: hold}\n',
+        5,
+        "chains.a.legs.0.to",
+        "'team:legl'",
+        people=True,
+    ),
+    "a rule behind the catch-all": Bad(
+        f"{RULES}{REST}    - {{name: late, match: {{severity: low}}, route_to: team:legal}}\n",
+        4,
+        "escalation_routing.rules.1",
+        "behind the catch-all 'rest'",
+    ),
+    "no catch-all": Bad(
+        f"{RULES}    - {{name: a, match: {{severity: low}}, route_to: team:legal}}\n",
+        3,
+        "escalation_routing.rules.0",
+        "no catch-all",
+    ),
+    "a target shorter than the claim lease": Bad(
+        "sla:\n  high: 10m\n  critical: 20m\n  claim_lease: 15m\n", 4, "sla.claim_lease", "the target of high, 10m"
+    ),
+    "a group's target shorter than the claim lease": Bad(
+        "sla:\n  claim_lease: 10m\n  overrides:\n  - match: {team: legal}\n    high: 5m\n",
+        5,
+        "sla.overrides.0.high",
+        "the target of high, 5m",
+    ),
+    "a calendar that is not there": Bad("sla:\n  calendar: offize\n", 2, "sla.calendar", "no calendar 'offize'"),
+    "a calendar with no open hour in a year": Bad(
+        f"calendars:\n  never:\n    hours: {{mon-sun: 00:00-24:00}}\n    closed: [{CLOSED}]\n",
+        2,
+        "calendars.never",
+        "no open hour",
+    ),
+    "approvals that nobody can give": Bad(
+        "decisions:\n  approvals:\n  - match: {any: true}\n    required: 2\n    approvers: [auditor]\n",
+        5,
+        "decisions.approvals.0.approvers",
+        "of these nobody may review",
+        people=True,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "bad", [bad for bad in BAD.values() if not bad.people], ids=[n for n in BAD if not BAD[n].people]
+)
+def test_the_linter_finds_it_before_it_is_applied(bad: Bad) -> None:
+    found = [one for one in lint_document(parse_document(bad.text, "s.yaml")) if not one.warning]
+    assert found[0].line == bad.line
+    assert found[0].message.startswith(f"{bad.field}: ")
+    assert bad.told in found[0].message
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_applying_it_is_refused_where_it_stands_and_what_runs_goes_on(stack: Stack, tmp_path: Path, bad: Bad) -> None:
+    before = stack.api("admin").get("/v1/settings").json()
+    file = tmp_path / "settings.yaml"
+    file.write_text(bad.text)
+    told = stack.kt("settings", "apply", "--file", str(file), who="admin", code=None)
+    assert f"{file}:{bad.line}:" in told
+    assert bad.field in told
+    assert bad.told in told
+    assert stack.api("admin").get("/v1/settings").json() == before
+
+
+def test_the_linter_with_the_installation_at_hand_knows_who_is_there(stack: Stack, tmp_path: Path) -> None:
+    for number, bad in enumerate(bad for bad in BAD.values() if bad.people):
+        file = tmp_path / f"settings-{number}.yaml"
+        file.write_text(bad.text)
+        told = stack.kt("policy", "lint", "--online", str(file), code=None)
+        assert f"{file}:{bad.line}:" in told
+        assert bad.told in told
+
+
+def test_everything_that_is_wrong_is_told_at_once(stack: Stack) -> None:
+    rule = {"name": "a", "match": {"severity": "low"}, "route_to": "team:nowhere", "notification_channel": "smoke"}
+    refused = stack.api("admin").put("/v1/settings", json={"escalation_routing": {"rules": [rule]}})
+    place = "escalation_routing.rules.0"
+    assert [one["field"] for one in refused.json()["fields"]] == [
+        f"{place}.route_to",
+        f"{place}.notification_channel",
+        place,
+    ]

@@ -90,12 +90,12 @@ def apply(
     json: Json = False,
 ) -> None:
     """Replace the settings. Cases that are open keep the ones they were opened under."""
-    from escalations.settings import EscalationSettings
-    from policies.loading import BadConfig, read, validate
+    from policies.loading import BadConfig, read
+    from policies.settings_files import settings_of
 
     try:
         document = read(file)
-        settings = validate(document, EscalationSettings)
+        settings = settings_of(document)
     except BadConfig as fault:
         raise Failure(str(fault), ERROR, code="invalid") from None
     body = settings.model_dump(mode="json", by_alias=True, exclude_none=True)

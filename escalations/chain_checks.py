@@ -9,8 +9,8 @@ from escalations.channels import find_channel
 from escalations.directory import Directory, destination
 from escalations.settings import EscalationSettings
 
-Fault = tuple[tuple[str | int, ...], str]
-"""Where in the document, and what is wrong there."""
+Fault = tuple[tuple[str | int, ...], str, str]
+"""Where in the document, what is wrong there, and the number of the linter's rule about it."""
 
 
 def chain_faults(settings: EscalationSettings) -> Iterator[Fault]:
@@ -18,19 +18,21 @@ def chain_faults(settings: EscalationSettings) -> Iterator[Fault]:
     for number, rule in enumerate(settings.escalation_routing.rules):
         kind, _, name = rule.route_to.partition(":")
         if kind == "chain" and name not in settings.chains:
-            yield ("escalation_routing", "rules", number, "route_to"), _missing("chain", name, settings.chains)
+            told = _missing("chain", name, settings.chains)
+            yield ("escalation_routing", "rules", number, "route_to"), told, "KT314"
     for name, chain in settings.chains.items():
         for number, leg in enumerate(chain.legs):
             told = _leg_fault(settings, name, leg)
             if told is not None:
-                yield ("chains", name, "legs", number, "to"), told
+                yield ("chains", name, "legs", number, "to"), told, "KT314"
             for place, channel in enumerate(leg.notify):
                 if not _is_channel(settings, channel):
                     told = _missing("channel", channel, settings.notification_channels)
-                    yield ("chains", name, "legs", number, "notify", place), told
+                    yield ("chains", name, "legs", number, "notify", place), told, "KT303"
         for place, channel in enumerate(chain.page):
             if not _is_channel(settings, channel):
-                yield ("chains", name, "page", place), _missing("channel", channel, settings.notification_channels)
+                told = _missing("channel", channel, settings.notification_channels)
+                yield ("chains", name, "page", place), told, "KT303"
 
 
 def unknown_in_chains(settings: EscalationSettings, directory: Directory) -> Iterator[Fault]:
@@ -40,7 +42,7 @@ def unknown_in_chains(settings: EscalationSettings, directory: Directory) -> Ite
             if leg.to.partition(":")[0] in ("schedule", "chain") or destination(leg.to, directory) != (None, None):
                 continue
             told = f"there is no team or active user {leg.to!r}; see `kt team list` and `kt user list`"
-            yield ("chains", name, "legs", number, "to"), told
+            yield ("chains", name, "legs", number, "to"), told, "KT320"
 
 
 def _leg_fault(settings: EscalationSettings, name: str, leg: ChainLeg) -> str | None:

@@ -20,6 +20,8 @@
       teams:
         legal: {strategy: round_robin, schedule: legal-on-call}
 
+A schedule may have an `ical`, the text of an iCalendar, instead of its layers.
+
 What makes no sense in itself is refused here; whether the people exist, and whether a calendar opens within the year,
 is for `Schedule.people` and `Calendar.check_opens`, with the directory and the clock of the moment.
 """
@@ -35,6 +37,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, mo
 
 from escalations.assignment import Strategy
 from escalations.calendars import DAY, DAYS, Calendar, Hours, weekly_hours
+from escalations.feeds import Feed
+from escalations.ical import LARGEST
 from escalations.parts import Duration, Part, Zone, one_or_many
 from escalations.schedules import Layer, Override, People, Schedule
 from escalations.zones import instant, zone_of
@@ -197,20 +201,35 @@ def _instant(zone: str, written: datetime) -> datetime:
     return instant(zone_of(zone), written) if written.tzinfo is None else written.astimezone(UTC)
 
 
+def _text(value: Any) -> Any:
+    if isinstance(value, dict):
+        raise ValueError("write the calendar itself; {file: NAME} is for files that kt reads, beside the file it is in")
+    return value.replace("\r\n", "\n") if isinstance(value, str) else value
+
+
 class ScheduleSettings(Part):
-    """Who is on call: rotations, of which a later one lies on top of the earlier, and overrides on top of all."""
+    """Who is on call: rotations, of which a later one lies on top of the earlier, or an iCalendar (`ical`, its text);
+    and overrides on top of all."""
 
     zone: Zone = "UTC"
-    layers: tuple[LayerSettings, ...]
+    layers: tuple[LayerSettings, ...] = ()
+    ical: Annotated[str, BeforeValidator(_text), Field(max_length=LARGEST)] | None = None
     overrides: tuple[OverrideSettings, ...] = ()
 
     @model_validator(mode="after")
     def _makes_sense(self) -> ScheduleSettings:
+        if self.ical is not None and self.layers:
+            raise ValueError("a schedule has layers or an ical, not both")
         self.schedule("this one")
         return self
 
+    @property
+    def feed(self) -> Feed | None:
+        return None if self.ical is None else Feed(self.ical, self.zone)
+
     def schedule(self, name: str) -> Schedule:
-        layers = tuple(layer.layer(self.zone) for layer in self.layers)
+        layers: tuple[Layer | Feed, ...] = tuple(layer.layer(self.zone) for layer in self.layers)
+        layers = layers if self.feed is None else (self.feed,)
         return Schedule(name, layers, tuple(override.override(self.zone) for override in self.overrides))
 
 

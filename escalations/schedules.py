@@ -16,6 +16,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
 from escalations.calendars import DAYS, Calendar
+from escalations.feeds import Feed
 from escalations.windows import Window
 from escalations.zones import instant, to_utc, zone_of
 
@@ -61,6 +62,10 @@ class Layer:
             raise ValueError(
                 f"the rotation {self.name!r} is handed on every {DAYS[self.weekday]}, so its length must be whole weeks"
             )
+
+    @property
+    def people(self) -> frozenset[str]:
+        return frozenset(login for turn in self.members for login in turn)
 
     def handoff(self, turn: int) -> datetime:
         """When that turn begins, in UTC; the first is turn 0."""
@@ -124,22 +129,23 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A schedule. Raises ValueError when it has no layer, two layers share a name, two overrides overlap, or a layer
-    could never have anybody, because one on top always does."""
+    """A schedule, of rotations or of one calendar. Raises ValueError when it has no layer, two layers share a name, two
+    overrides overlap, or a layer could never have anybody, because one on top always does."""
 
     name: str
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer | Feed, ...]
     overrides: tuple[Override, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError(f"the schedule {self.name!r} has no rotation, so nobody would ever be on call")
         names = [layer.name for layer in self.layers]
-        for layer in self.layers:
-            if names.count(layer.name) > 1:
-                raise ValueError(f"two rotations of the schedule {self.name!r} are named {layer.name!r}")
-        for position, layer in enumerate(self.layers):
-            for above in self.layers[position + 1 :]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two rotations of the schedule {self.name!r} are named {name!r}")
+        rotations = [layer for layer in self.layers if isinstance(layer, Layer)]
+        for position, layer in enumerate(rotations):
+            for above in rotations[position + 1 :]:
                 if above.restriction is None and above.handoff(0) <= layer.handoff(0):
                     raise ValueError(
                         f"the rotations of the schedule {self.name!r} overlap: {above.name!r} always lies on top of"
@@ -152,8 +158,8 @@ class Schedule:
     @property
     def people(self) -> frozenset[str]:
         """Everybody whom it names, to be looked up in the directory."""
-        turns = [turn for layer in self.layers for turn in layer.members]
-        return frozenset(login for turn in [*turns, *(o.people for o in self.overrides)] for login in turn)
+        people = [*(layer.people for layer in self.layers), *(override.people for override in self.overrides)]
+        return frozenset(login for some in people for login in some)
 
 
 def on_call(schedule: Schedule, at: datetime) -> People:

@@ -7,7 +7,7 @@ calendar may run out of open days and people may leave.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from escalations.approvals import shortages
@@ -15,6 +15,7 @@ from escalations.chain_checks import chain_faults, unknown_in_chains
 from escalations.channels import Channel, Reached, SlackChannel, find_channel
 from escalations.directory import Directory, destination
 from escalations.durations import format_duration
+from escalations.feeds import feed_faults
 from escalations.operations_settings import ScheduleSettings
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
@@ -46,9 +47,9 @@ def contradictions(settings: EscalationSettings, directory: Directory | None, no
     """Every fault. Without a directory, who and which teams there are is not asked."""
     yield from _clocks(settings)
     yield from _routing(settings, directory)
-    yield from (Contradiction(*fault, "KT314") for fault in chain_faults(settings))
+    yield from (Contradiction(*fault) for fault in chain_faults(settings))
     if directory is not None:
-        yield from (Contradiction(*fault, "KT320") for fault in unknown_in_chains(settings, directory))
+        yield from (Contradiction(*fault) for fault in unknown_in_chains(settings, directory))
     yield from _channels(settings)
     yield from _assignment(settings, directory)
     for name, calendar in settings.calendars.items():
@@ -56,12 +57,10 @@ def contradictions(settings: EscalationSettings, directory: Directory | None, no
             calendar.calendar().check_opens(now)
         except ValueError as fault:
             yield Contradiction(("calendars", name), str(fault), "KT342")
+    for name, schedule in settings.schedules.items():
+        yield from _schedule(("schedules", name), schedule, directory, now)
     if directory is None:
         return
-    for name, schedule in settings.schedules.items():
-        for trail, login in _named(schedule):
-            if directory.user(login) is None:
-                yield _nobody(("schedules", name, *trail), "active user", login, directory)
     for number, field, told in shortages(settings, directory):
         parts = tuple(int(part) if part.isdigit() else part for part in field.split("."))
         yield Contradiction(("decisions", "approvals", number, *parts), told, "KT343")
@@ -70,6 +69,23 @@ def contradictions(settings: EscalationSettings, directory: Directory | None, no
 def _nobody(trail: Trail, what: str, name: str, directory: Directory) -> Contradiction:
     told = f"there is no {what} {name!r}; see `kt user list` and `kt team list`"
     return Contradiction(trail, told, "KT320", name, (*sorted(directory.teams), *sorted(directory.users)))
+
+
+def _schedule(
+    trail: Trail, schedule: ScheduleSettings, directory: Directory | None, now: datetime
+) -> Iterator[Contradiction]:
+    feed = schedule.feed
+    if feed is not None:
+        yield from (Contradiction((*trail, "ical"), told, "KT345") for told in feed_faults(feed, now))
+    if directory is None:
+        return
+    for line, login in feed.named() if feed is not None else ():
+        if directory.user(login) is None:
+            nobody = _nobody((*trail, "ical"), "active user", login, directory)
+            yield replace(nobody, message=f"line {line} of this calendar: {nobody.message}")
+    for where, login in _named(schedule):
+        if directory.user(login) is None:
+            yield _nobody((*trail, *where), "active user", login, directory)
 
 
 def _named(schedule: ScheduleSettings) -> Iterator[tuple[Trail, str]]:

@@ -19,6 +19,7 @@ from policies.lint_policy import policy_complaints
 from policies.lint_rules import RULES as RULES
 from policies.lint_settings import settings_complaints
 from policies.loading import BadConfig, Complaint, complain, load_document, load_policy_config, validate
+from policies.settings_files import settings_of
 
 
 def lint(path: Path, directory: Directory | None = None) -> list[Complaint]:
@@ -36,7 +37,7 @@ def lint_document(document: Document, directory: Directory | None = None) -> lis
         if is_cases(document):
             found = list(_cases(document))
         elif is_settings(document):
-            found = list(settings_complaints(document, validate(document, EscalationSettings), directory))
+            found = list(settings_complaints(document, settings_of(document), directory))
         else:
             found = list(policy_complaints(document, load_document(document).config))
             if directory is not None:

@@ -242,6 +242,10 @@ RULES = {
         " to each other in a circle.",
         "set what is named, or let the circle end at another channel or at log",
     ),
+    "KT345": Rule(
+        "An iCalendar by which nobody could say who is on call: turns that overlap, or none from now on.",
+        "correct the calendar where it is kept, and export it anew",
+    ),
     "KT401": Rule("A test names a verdict, a policy or a category that nothing gives.", "write one that is named"),
     "KT402": Rule("Two cases of a test have the same name.", "rename one of the two"),
 }

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from escalations.channels import SecretReference
-from escalations.settings import EscalationSettings
 from policies.config import PolicyConfig
 from policies.detectors.encoder import NotInstalled, check_installed
 from policies.documents import Document, Trail, Unreadable, read_document
@@ -145,11 +144,6 @@ def _check_encoder(document: Document, config: PolicyConfig) -> None:
                 check_installed()
             except NotInstalled as fault:
                 raise _bad(document, (*trail, "policy", "human-oversight", "semantic"), "KT228", str(fault)) from None
-
-
-def load_escalation_settings(path: Path) -> EscalationSettings:
-    """Raises BadConfig."""
-    return validate(read(path), EscalationSettings)
 
 
 def read_secret(reference: SecretReference, environment: Mapping[str, str]) -> str | None:

@@ -18,7 +18,8 @@ from escalations.settings_checks import contradictions
 from ledger.entries import Draft
 from policies.documents import Document
 from policies.lint_settings import contradiction_complaint
-from policies.loading import BadConfig, read, validate
+from policies.loading import BadConfig, read
+from policies.settings_files import settings_of
 from runtime.parts import TENANT
 from runtime.progress import Progress
 from store.database import Database
@@ -33,9 +34,9 @@ _LENIENT = frozenset({"KT301", "KT302", "KT303", "KT320"})
 def read_escalation_config(path: Path, defaults: Path) -> tuple[Document, EscalationSettings]:
     """The given settings; what they leave out is as `kt dev` has it. Raises BadConfig."""
     given, own = read(path), read(defaults)
-    validate(given, EscalationSettings)
+    settings_of(given)
     merged = Document(given.name, given.text, {**own.data, **given.data}, given.places)
-    return merged, validate(merged, EscalationSettings)
+    return merged, settings_of(merged)
 
 
 async def put_in_force(

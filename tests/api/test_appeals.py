@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.support.stack import Stack
+from tests.support.stack import Stack, wait_for
 
 WHY = "It quotes a published ruling."
 
@@ -113,3 +113,29 @@ def test_an_appeal_that_never_came_to_be_is_made_anew(stack: Stack, key: str) ->
     assert made.json()["escalation_id"] == stack.escalation(first)["appealed_as"] != lost
     again = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY})
     assert (again.status_code, again.json()["appeal"]) == (409, made.json()["escalation_id"])
+
+
+@pytest.mark.parametrize("strategy", ["round_robin", "least_loaded", "sticky"])
+def test_an_appeal_is_given_out_to_nobody_whatever_the_strategy(stack: Stack, key: str, strategy: str) -> None:
+    name = f"appealed-{strategy.replace('_', '-')}"
+    admin = stack.api("admin")
+    assert admin.post("/v1/teams", json={"team_id": name}).status_code == 201
+    assert admin.post("/v1/users", json={"login": f"{name}-1", "teams": [name]}).status_code == 201
+    rules = [
+        {"name": "first", "match": {"any": True}, "route_to": f"team:{name}"},
+        {"name": "then", "match": {"any": True}, "route_to": f"user:{name}-1"},
+    ]
+    first = create(stack, key)
+    stack.decide(first, "block", who="senior")
+    parts = {"teams": {name: {"strategy": strategy}}}
+    with stack.settings(
+        sla={"high": "2s", "expire_after": "1h"}, escalation_routing={"rules": rules}, assignment=parts
+    ):
+        appeal = post(stack, f"/v1/escalations/{first}/appeal", key, {"reason": WHY}).json()["escalation_id"]
+        given = stack.create(severity="high")["escalation_id"]
+        wait_for(lambda: "assigned" in stack.events(given), "a plain case to be given out")
+        wait_for(lambda: "reassigned" in stack.events(appeal), "the appeal to come to the next level")
+    assert "assigned" not in stack.events(appeal)
+    refused = stack.act(appeal, "assign", {"assignee": f"{name}-1"}, who="admin")
+    assert (refused.status_code, refused.json()["field"]) == (422, "assignee")
+    stack.decide(appeal, "block", who="admin")

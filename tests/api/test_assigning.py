@@ -38,6 +38,9 @@ def test_cases_arrive_with_their_reviewers_by_turns(stack: Stack) -> None:
         cases = [stack.create(**kind) for _ in range(6)]
     assert Counter(case["assignee"] for case in cases) == {"tara": 2, "tess": 2, "tim": 2}
     assert all(stack.events(case["escalation_id"])[:2] == ["opened", "assigned"] for case in cases)
+    told = stack.kt("escalation", "explain", cases[0]["escalation_id"], who="admin")
+    assert "opened: team:turns by the rule 'turns'" in told
+    assert f"assigned: {cases[0]['assignee']} by the strategy round_robin of the team" in told
 
 
 def test_the_oldest_that_waits_goes_to_whoever_has_room_again(stack: Stack) -> None:
@@ -47,6 +50,8 @@ def test_the_oldest_that_waits_goes_to_whoever_has_room_again(stack: Stack) -> N
         stack.must(first, "withdraw", who="admin")
         wait_for(lambda: holder(stack, second) == "rosa", "the oldest that waited to be given out")
         assert holder(stack, third) is None
+    explained = stack.api("admin").get(f"/v1/escalations/{second}/explain").json()
+    assert explained["route"]["steps"][-1]["because"] == "rosa by the strategy least_loaded of the team"
 
 
 def test_whoever_is_off_shift_is_given_nothing_until_they_come_back(stack: Stack) -> None:

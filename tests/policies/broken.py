@@ -330,6 +330,18 @@ BROKEN: dict[str, tuple[str, str, int, str]] = {
         6,
         "use https",
     ),
+    "a calendar that is not there": (
+        RULES + "schedules:\n  legal:\n    zone: UTC\n    ical: {file: gone.ics}\n",
+        "KT001",
+        8,
+        "correct what stands",
+    ),
+    "a calendar that is none": (
+        RULES + "schedules:\n  legal:\n    zone: UTC\n    ical: hello\n",
+        "KT103",
+        6,
+        "of the kind",
+    ),
     "a chain that releases what nobody took": (
         CHAINED + "chains:\n  c: {legs: [{to: ana}], on_exhausted: allow}\n",
         "KT313",

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from policies.config import PolicyConfig
 from policies.documents import Unreadable, parse_document
 from policies.lint import RULES, lint
-from policies.loading import BadConfig, load_escalation_settings, load_for_gateway, load_policy_config
+from policies.loading import BadConfig, load_for_gateway, load_policy_config
+from policies.settings_files import load_escalation_settings
 from policies.targets import Target
 
 STEP_2 = """\

@@ -18,8 +18,8 @@ def chain_faults(settings: EscalationSettings) -> Iterator[Fault]:
     for number, rule in enumerate(settings.escalation_routing.rules):
         kind, _, name = rule.route_to.partition(":")
         if kind == "chain" and name not in settings.chains:
-            told = _missing("chain", name, settings.chains)
-            yield ("escalation_routing", "rules", number, "route_to"), told, "KT314"
+            missing = _missing("chain", name, settings.chains)
+            yield ("escalation_routing", "rules", number, "route_to"), missing, "KT314"
     for name, chain in settings.chains.items():
         for number, leg in enumerate(chain.legs):
             told = _leg_fault(settings, name, leg)

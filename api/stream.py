@@ -29,7 +29,7 @@ async def stream(
     using: Using,
     last_event_id: Annotated[int | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
-    """`event: escalation` with {escalation_id, version, status, sla_state}; `Last-Event-ID` replays what was missed."""
+    """`event: escalation` with {escalation_id, version, status, sla_state, team}; `Last-Event-ID` replays the missed."""
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
     body = _changes(using, scope_of(caller), last_event_id)
     return StreamingResponse(body, media_type="text/event-stream", headers=headers)
@@ -74,5 +74,6 @@ async def _line(using: Services, scope: Scope, change: Change) -> bytes | None:
         "version": view.version,
         "status": view.status.value,
         "sla_state": view.sla_state.value,
+        "team": view.team,
     }
     return f"id: {change.number}\nevent: escalation\ndata: {orjson.dumps(data).decode()}\n\n".encode()

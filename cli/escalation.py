@@ -6,18 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import bulk, deciding, taking, waiting
+from cli import bulk, deciding, taking, waiting, watching
 from cli.acting import act
 from cli.case_context import show_context
 from cli.options import Id, IdFlag, Json, Profile, connect, the_id
-from cli.output import ago, is_terminal, note, show_fields, show_json, show_json_line, show_line, show_table, visible
+from cli.output import note, show_fields, show_json, show_line, show_table, visible
 from cli.revealing import reveal
+from cli.watching import COLUMNS, row_of
 
 app = typer.Typer(
     help="Review: next, list, get, claim, resolve, escalate, watch.", no_args_is_help=True, rich_markup_mode=None
 )
 
-COLUMNS = ("ID", "SEVERITY", "STATUS", "SLA", "DUE", "TRIGGER", "TEAM", "ASSIGNEE", "CREATED")
 _EMPTY = "no escalations match; `kt escalation list --status open,claimed` shows everything that is not decided"
 
 
@@ -51,7 +51,7 @@ def list_(
     if json:
         show_json(page)
         return
-    show_table(COLUMNS, [_row(item) for item in page["escalations"]], _EMPTY)
+    show_table(COLUMNS, [row_of(item) for item in page["escalations"]], _EMPTY)
     if page.get("next_cursor"):
         note(f"more: --cursor {page['next_cursor']}")
 
@@ -98,6 +98,7 @@ deciding.add_to(app)
 taking.add_to(app)
 waiting.add_to(app)
 bulk.add_to(app)
+watching.add_to(app)
 
 
 @app.command()
@@ -247,51 +248,6 @@ def explain(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json
     show_line(f"deadline  {deadline['sla_deadline']}: {deadline['because']}")
     for step in deadline["steps"]:
         show_line(f"            {step['at'][:19]} {step['event']} by {visible(step['actor'])}: {step['because']}")
-
-
-@app.command()
-def watch(
-    status: Annotated[list[str] | None, typer.Option(help="Only these states.")] = None,
-    team: Annotated[str | None, typer.Option(help="Only this team's queue.")] = None,
-    profile: Profile = None,
-    json: Json = False,
-) -> None:
-    """The queue, live: a table on a terminal, one JSON line per change elsewhere. Ctrl-C ends it."""
-    client = connect(profile)
-    wanted = status or ["open", "claimed"]
-    live_table = is_terminal() and not json
-
-    def show() -> None:
-        page = client.get("/v1/escalations", status=wanted, team=team, limit=50)
-        show_line("\x1b[2J\x1b[H" + "escalations · Ctrl-C ends")
-        show_table(COLUMNS, [_row(item) for item in page["escalations"]], "queue clear")
-
-    if live_table:
-        show()
-    last: str | None = None
-    while True:
-        for event in client.stream("/v1/stream", last):
-            last = event.get("id", last)
-            if live_table:
-                show()
-            elif event.get("event") == "escalation":
-                import json as parser
-
-                show_json_line(parser.loads(event["data"]))
-
-
-def _row(item: dict[str, Any]) -> tuple[Any, ...]:
-    return (
-        item["escalation_id"],
-        item["severity"],
-        item["status"],
-        item["sla_state"],
-        ago(item["sla_deadline"]) if item["status"] in ("open", "claimed") else "-",
-        f"{item['policy_rule']}/{item['reason_code']}",
-        item["team"] or "-",
-        item["assignee"] or "-",
-        ago(item["created_at"]),
-    )
 
 
 def _facts(data: dict[str, Any]) -> str:

@@ -69,7 +69,7 @@ class Proposal:
     """An answer to be held. `request`, `answer`, `finding` and `tokens` are JSON; `event` is its governed event.
 
     `request_digest` and `idempotency_key` are the keyed digests by which a retry finds this hold. `score` is how sure
-    the policy was, in thousandths.
+    the policy was, in thousandths. `held_for`: in whose name the hold is, where that is not the event's consumer.
     """
 
     event: GovernedEvent
@@ -87,6 +87,7 @@ class Proposal:
     tokens: bytes | None = None
     appeal: Appeal | None = None
     score: int | None = None
+    held_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class Opener:
         opening = replace(opening, assignee=login, strategy=strategy)
         hold = HeldRequest(
             escalation_id=escalation_id,
-            consumer=event.consumer,
+            consumer=proposal.held_for or event.consumer,
             request_digest=proposal.request_digest,
             idempotency_key=proposal.idempotency_key,
             completion_id=proposal.completion_id,

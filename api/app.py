@@ -18,6 +18,7 @@ from api import (
     directory,
     events,
     explaining,
+    golden,
     health,
     helping,
     notifications,
@@ -39,6 +40,7 @@ from api import (
 from api.assigning import Assigner
 from api.authentication import Principals, bearer
 from api.desk import Desk
+from api.golden_schedule import GoldenSchedules
 from api.limits import Limits
 from api.services import Services
 from api.slack_clicks import Clicks
@@ -58,7 +60,12 @@ def create_app(services: Services) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         desk: Desk = app.state.desk
         sockets = SlackSockets(services, app.state.clicks)
-        works = (services.feed.run(), Assigner(services, desk).run(), sockets.run())
+        works = (
+            services.feed.run(),
+            Assigner(services, desk).run(),
+            GoldenSchedules(services).run(),
+            sockets.run(),
+        )
         running = [asyncio.create_task(work) for work in works]
         async with httpx.AsyncClient(timeout=30, trust_env=False, follow_redirects=False) as client:
             app.state.temporal_ui_client = client
@@ -95,6 +102,7 @@ def create_app(services: Services) -> FastAPI:
         notifications,
         sla,
         second_reviews,
+        golden,
         slack,
         stream,
         codec,

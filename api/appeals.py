@@ -30,6 +30,7 @@ from store.appeals import register_appeal, replace_appeal
 from store.contents import ANSWER, FINDING, REQUEST, TOKENS
 from store.escalations import Scope, find_view
 from store.events import GovernedEvent
+from store.golden import is_golden
 from store.holds import HeldRequest, HoldState, find_hold
 from store.tokens import Principal
 
@@ -45,11 +46,14 @@ async def appeal(caller: Caller, using: Using, escalation_id: str, body: AppealB
     scope = Scope(caller.tenant)
     async with using.database.read() as connection:
         view = await find_view(connection, scope, escalation_id)
-        own = view is not None and view.consumer == caller.login
+        own = await find_hold(connection, caller.tenant, caller.login, escalation_id=escalation_id) is not None
+        golden = await is_golden(connection, caller.tenant, escalation_id)
     if view is None or (caller.has(Role.GATEWAY) and not own):
         raise NotFound(f"there is no escalation {escalation_id} of this consumer")
     if not caller.has(Role.GATEWAY) and not is_requester(standing_of_view(view), caller.login):
         raise NotAllowed("only the consumer whose answer was blocked, or the person behind it, may contest that")
+    if golden:
+        raise NotAppealable("nobody asked for this answer, so nobody can contest it", state=view.status.value)
     decided_by = _decided_by(view)
     appeal_id, held = await _registered(using, caller, view)
     if held is not None and held.state is HoldState.OPENING:

@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
 STATUSES = ("open", "claimed", "resolved", "expired")
 SEVERITIES = ("critical", "high", "medium", "low")
 APPEARS_WITHIN_S = 5.0
-_OURS = frozenset({"appeal", "answer_model", "findings", "hidden", "request_model"})
+OURS = frozenset({"appeal", "answer_model", "findings", "hidden", "request_model"})
 """Of what is kept with a case, what only this product may say: whose answer it is must not choose what is starred."""
 
 
@@ -78,7 +78,7 @@ async def create_escalation(
     body: CreateBody,
     key: Key = None,
 ) -> Escalation:
-    answer = body.answer if isinstance(body.answer, dict) else _completion(body.answer, body.model)
+    answer = body.answer if isinstance(body.answer, dict) else as_completion(body.answer, body.model)
     consumer = caller.consumer
     event = GovernedEvent(
         event_id=new_id("evt"),
@@ -103,7 +103,7 @@ async def create_escalation(
         event=event,
         request=orjson.dumps(body.request),
         answer=orjson.dumps(answer),
-        finding=orjson.dumps({name: said for name, said in body.finding.items() if name not in _OURS}),
+        finding=orjson.dumps({name: said for name, said in body.finding.items() if name not in OURS}),
         severity=body.severity,
         score=None if body.score is None else round(body.score * 1000),
         requester=consumer.owner if consumer else caller.login,
@@ -125,7 +125,7 @@ def _words(field: str, given: list[str] | None, known: tuple[str, ...]) -> tuple
     return words
 
 
-def _completion(text: str, model: str | None) -> dict[str, Any]:
+def as_completion(text: str, model: str | None) -> dict[str, Any]:
     return {
         "id": new_id("chatcmpl"),
         "object": "chat.completion",

@@ -29,7 +29,7 @@ async def stream(
     using: Using,
     last_event_id: Annotated[int | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
-    """`event: escalation` with {escalation_id, version, status, sla_state, team}; `Last-Event-ID` replays the missed."""
+    """`event: escalation` with {escalation_id, version, status, sla_state, team}; `Last-Event-ID` replays."""
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
     body = _changes(using, scope_of(caller), last_event_id)
     return StreamingResponse(body, media_type="text/event-stream", headers=headers)

@@ -21,6 +21,7 @@ GROUPS = {
     "settings": "SLA targets, routing rules, channels: get, apply, history, diff",
     "sla": "Clocks: report, recompute",
     "second-review": "Blind second reviews: next, resolve, report",
+    "golden": "Known answers among the cases: add, list, retire, report",
     "schedule": "On call: show, who",
     "notify": "Notifications: log, replay, test",
     "shift": "Who is given cases: start, end, list",

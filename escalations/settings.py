@@ -33,6 +33,7 @@ from escalations.chains import Chains
 from escalations.channels import Channel
 from escalations.commands import Role
 from escalations.decision_settings import DecisionSettings
+from escalations.golden import GoldenSettings
 from escalations.operations_settings import AssignmentSettings, Calendars, Schedules, read_weekdays
 from escalations.parts import Names, Part, Zone, one_or_many
 from escalations.scores import Score
@@ -164,5 +165,6 @@ class EscalationSettings(Part):
     chains: Chains = Field(default_factory=dict)
     assignment: AssignmentSettings = AssignmentSettings()
     decisions: DecisionSettings = DecisionSettings()
+    golden_cases: GoldenSettings | None = None
     privacy: PrivacySettings = PrivacySettings()
     unverified_signals: bool = False

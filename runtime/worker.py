@@ -16,7 +16,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.authorize import Authorizer, SignedUpdates
 from activities.excerpts import Excerpts
 from activities.following import Follower
+from activities.golden import GoldenSender
 from activities.notify import Notifier
+from activities.opening import Opener
 from activities.record import Recorder
 from activities.route import Router
 from activities.second_review import SecondReviewer
@@ -27,6 +29,7 @@ from vault.envelopes import Envelopes
 from vault.keyring import Keyring
 from vault.signatures import Verifier
 from workflows.escalation import EscalationWorkflow
+from workflows.golden import GoldenRoundWorkflow
 from workflows.grouping import GroupWorkflow
 from workflows.messages import ESCALATIONS_QUEUE, NOTIFICATIONS_QUEUE
 from workflows.notifying import ChannelTestWorkflow, NotificationWorkflow
@@ -59,18 +62,20 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
     verifier = Verifier(parts.keyring)
     contents = Contents(Envelopes(parts.keyring))
     excerpts = Excerpts(parts.database, contents, parts.ledger)
+    opener = Opener(parts.database, parts.ledger, contents, parts.client)
     notifier = Notifier(parts.database, parts.environment, excerpts, parts.client)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     escalations = Worker(
         parts.client,
         task_queue=ESCALATIONS_QUEUE,
-        workflows=[EscalationWorkflow, SecondReviewWorkflow],
+        workflows=[EscalationWorkflow, SecondReviewWorkflow, GoldenRoundWorkflow],
         activities=[
             Recorder(parts.database, parts.ledger).record,
             SecondReviewer(parts.database, parts.ledger).record,
             Router(parts.database).route,
             Follower(parts.database, contents).follow,
             Authorizer(verifier).authorize,
+            GoldenSender(parts.database, parts.ledger, contents, opener).send,
             notifier.notify,
         ],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),

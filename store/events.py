@@ -15,6 +15,7 @@ from sqlalchemy import Row, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import insert_into
+from store.golden import not_golden
 from store.schema import events
 
 
@@ -61,6 +62,7 @@ class EventFilter:
     consumer: str | None = None
     after: int | None = None
     limit: int = 100
+    golden: bool = True
 
 
 async def put_events(connection: AsyncConnection, batch: Sequence[GovernedEvent]) -> None:
@@ -99,6 +101,8 @@ async def list_events(connection: AsyncConnection, tenant: str, wanted: EventFil
         query = query.where(columns.at >= wanted.since)
     if wanted.until is not None:
         query = query.where(columns.at < wanted.until)
+    if not wanted.golden:
+        query = query.where(not_golden(events))
     if wanted.after is not None:
         rows = await connection.execute(
             query.where(columns.number > wanted.after).order_by(columns.number).limit(wanted.limit)
@@ -117,7 +121,7 @@ async def count_escalated(
     query = (
         select(columns.consumer, recent, func.count())
         .where(columns.tenant == tenant, columns.verdict == "escalated", columns.at >= since)
-        .where(columns.policy_rule != without)
+        .where(columns.policy_rule != without, not_golden(events))
         .group_by(columns.consumer)
     )
     return {name: (int(new), int(total) - int(new)) for name, new, total in await connection.execute(query)}

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from escalations.views import View
 from store.escalations import Scope, sees
+from store.golden import not_golden
 from store.schema import escalations
 
 _view = TypeAdapter(View)
@@ -18,10 +19,11 @@ _view = TypeAdapter(View)
 async def views_between(connection: AsyncConnection, scope: Scope, start: datetime, end: datetime) -> list[View]:
     """Every case that this scope may see, and that was open at any moment from `start` on and before `end`.
 
-    Without those that no person decided, because the same request had been blocked.
+    Without those that no person decided, because the same request had been blocked, and without golden cases.
     """
     query = select(escalations.c.view).where(
         escalations.c.tenant == scope.tenant,
+        not_golden(escalations),
         escalations.c.created_at < end,
         or_(escalations.c.ended_at.is_(None), escalations.c.ended_at >= start),
     )

@@ -13,6 +13,7 @@ from escalations.second_review import ReviewStatus, SecondReview
 from escalations.views import View
 from store.database import insert_into
 from store.escalations import Scope
+from store.golden import not_golden
 from store.schema import escalations
 from store.second_review_tables import decision_readers, second_reviews
 
@@ -78,7 +79,7 @@ async def waiting_reviews(connection: AsyncConnection, scope: Scope) -> list[Sec
 async def reviews_between(
     connection: AsyncConnection, scope: Scope, start: datetime, end: datetime
 ) -> list[tuple[SecondReview, View]]:
-    """Those that were done from `start` on and before `end`, each with the case that it is about."""
+    """Those that were done from `start` on and before `end`, each with the case that it is about; no golden case."""
     query = (
         select(second_reviews.c.review, escalations.c.view)
         .join(
@@ -89,6 +90,7 @@ async def reviews_between(
         .where(
             second_reviews.c.tenant == scope.tenant,
             second_reviews.c.status == ReviewStatus.DONE.value,
+            not_golden(second_reviews),
             second_reviews.c.ended_at >= start,
             second_reviews.c.ended_at < end,
         )

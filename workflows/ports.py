@@ -8,6 +8,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from escalations.case import LeaderEnded
+from escalations.golden import GoldenRound
 from workflows.messages import (
     Authorization,
     AuthorizationWanted,
@@ -39,6 +40,13 @@ class SecondReviewing:
     @activity.defn(name="record_second_review")
     async def record(self, batch: ReviewBatch) -> None:
         """Ledger entry first, then the table. Idempotent by (review, version)."""
+        raise NotImplementedError
+
+
+class GoldenSending:
+    @activity.defn(name="send_golden")
+    async def send(self, turn: GoldenRound) -> bool:
+        """Send the golden case whose turn it is; whether there was one. Idempotent by the round."""
         raise NotImplementedError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from store import assignment_tables, notification_tables, policy_tables, second_review_tables  # noqa: F401  they add themselves to the metadata
+from store import assignment_tables, golden_tables, notification_tables, policy_tables, second_review_tables  # noqa: F401  they add themselves to the metadata
 from store.schema import metadata
 
 connection = context.config.attributes["connection"]

@@ -107,9 +107,10 @@ class SecondDecisionBody(Body):
 
 
 class ApproveBody(Body):
-    """`proposal`, when given, must be the number of the proposal that stands, `content_digest` that of the case."""
+    """`proposal` is the number of the one that the caller has seen, and must be the one that stands; `content_digest`,
+    when given, must be that of the case."""
 
-    proposal: int | None = None
+    proposal: int
     content_digest: str | None = None
     note: Text | None = None
 

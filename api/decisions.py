@@ -183,18 +183,15 @@ async def resolve(
 
 @router.post("/{escalation_id}/approve", response_model=Escalation, summary="Confirm what another proposed")
 async def approve(
-    caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: ApproveBody | None = None, key: Key = None
+    caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: ApproveBody, key: Key = None
 ) -> Escalation:
-    asked = body or ApproveBody()
     at.check_role(caller, "approve")
-    proposal = (await at.seen_by(scope_of(caller), escalation_id)).proposal
-    number = asked.proposal if asked.proposal is not None else proposal.seq if proposal else None
 
     def make(actor: Actor, keep: Keep, _key: DataKey, view: View) -> Command:
-        digest = asked.content_digest or view.content_digest
-        return Approve(actor, number, digest, keep(asked.note) if asked.note else None)
+        digest = body.content_digest or view.content_digest
+        return Approve(actor, body.proposal, digest, keep(body.note) if body.note else None)
 
-    payload = asked.model_dump_json().encode()
+    payload = body.model_dump_json().encode()
     return await _carry_out(using, at, caller, escalation_id, Order("approve", payload, key, make))
 
 

@@ -18,5 +18,5 @@ def act(client: Client, id: str, verb: str, body: dict[str, Any], told: str, as_
     if (pending := done.get("pending")) and verb in ("resolve", "approve"):
         show_line(f"{pending['resolution']} counts from {pending['release_at'][:19]} on: kt escalation undo {id}")
     if (proposal := done.get("proposal")) and verb in ("resolve", "approve"):
-        more = f"{proposal['missing']} more must confirm it: kt escalation approve {id}"
+        more = f"{proposal['missing']} more must confirm it: kt escalation approve {id} --proposal {proposal['number']}"
         show_line(f"{proposal['resolution']} is proposed by {proposal['reviewer']}; {more}")

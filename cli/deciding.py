@@ -71,6 +71,9 @@ def resolve(
 def approve(
     id: Id = None,
     id_flag: IdFlag = None,
+    proposal: Annotated[
+        int | None, typer.Option(min=1, help="The number of the one that you saw; without it, the one that stands now.")
+    ] = None,
     note: Annotated[str | None, typer.Option("--note", "--reason", help="Why; kept in the audit log.")] = None,
     next: Next = False,
     profile: Profile = None,
@@ -81,9 +84,9 @@ def approve(
     found = the_id(id, id_flag)
     client = connect(profile)
     seen = client.get(f"/v1/escalations/{found}")
-    body = {"content_digest": seen["content_digest"], **({"note": note} if note else {})}
-    if seen["proposal"]:
-        body["proposal"] = seen["proposal"]["number"]
+    # Where nothing is proposed the API says so, whatever the number.
+    number = proposal or (seen["proposal"] or {}).get("number", 0)
+    body = {"proposal": number, "content_digest": seen["content_digest"], **({"note": note} if note else {})}
     act(client, found, "approve", body, "approved escalation {id}", json)
     if next:
         go_on(client)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -59,16 +60,26 @@ def test_one_proposes_and_nothing_leaves_until_another_confirms(stack: Stack, he
     assert stack.escalation(held)["note"] == "The address is private."
 
 
+def number(stack: Stack, held: str) -> int:
+    """That of the proposal that stands."""
+    return int(stack.escalation(held)["proposal"]["number"])
+
+
+def approve(stack: Stack, held: str, who: str) -> httpx.Response:
+    """What stands is confirmed, or not."""
+    return stack.act(held, "approve", {"proposal": number(stack, held)}, who)
+
+
 def test_who_had_their_say_cannot_confirm_and_the_attempt_is_on_the_record(stack: Stack, held: str) -> None:
     stack.must(held, "claim", who="reviewer2")
     stack.must(held, "escalate", {"to": "team:legal"}, "reviewer2")
     stack.decide(held, "allow")
     for who in ("reviewer", "reviewer2"):
-        refused = stack.act(held, "approve", who=who)
+        refused = approve(stack, held, who)
         assert (refused.status_code, refused.json()["code"]) == (403, "not_independent")
         stack.kt("escalation", "claim", held, who=who, code=1)
-    assert stack.act(held, "approve", who="admin").json()["code"] == "conflict_of_interest", "it is the admin's request"
-    stack.must(held, "approve", who="senior")
+    assert approve(stack, held, "admin").json()["code"] == "conflict_of_interest", "it is the admin's request"
+    assert approve(stack, held, "senior").status_code == 200
     ledger = (stack.data_dir / "ledger").glob("*")
     assert any(b"not_independent" in path.read_bytes() for path in ledger if path.is_file())
 
@@ -80,7 +91,7 @@ def test_an_objection_takes_it_off_the_table(stack: Stack, held: str) -> None:
     back = stack.must(held, "object", {"note": "It names a person."}, "reviewer2")
     assert (back["status"], back["proposal"]) == ("open", None)
     assert stack.history(held)[-1]["data"]["note"] == "It names a person."
-    late = stack.act(held, "approve", who="senior")
+    late = stack.act(held, "approve", {"proposal": number}, "senior")
     assert (late.status_code, late.json()["code"]) == (409, "nothing_proposed")
     stack.decide(held, "block")
     stale = stack.act(held, "approve", {"proposal": number}, "reviewer2")
@@ -88,7 +99,9 @@ def test_an_objection_takes_it_off_the_table(stack: Stack, held: str) -> None:
     stack.must(held, "claim", who="reviewer2")
     twice = stack.act(held, "resolve", {"resolution": "allow"}, "reviewer2")
     assert (twice.status_code, twice.json()["code"]) == (409, "already_proposed")
-    stack.must(held, "approve", who="reviewer2")
+    unnamed = stack.act(held, "approve", {}, "reviewer2")
+    assert (unnamed.status_code, unnamed.json()["field"]) == (422, "proposal")
+    assert approve(stack, held, "reviewer2").json()["resolution"] == "block"
 
 
 def test_named_approvers_see_what_waits_for_them_and_nobody_else_confirms(stack: Stack) -> None:
@@ -96,10 +109,10 @@ def test_named_approvers_see_what_waits_for_them_and_nobody_else_confirms(stack:
     outsider = stack.api("other_team_reviewer")
     assert outsider.get(f"/v1/escalations/{held}").status_code == 404
     stack.decide(held, "block")
-    assert stack.act(held, "approve", who="reviewer2").json()["code"] == "not_allowed"
+    assert approve(stack, held, "reviewer2").json()["code"] == "not_allowed"
     listed = outsider.get("/v1/escalations", params={"status": "open"}).json()["escalations"]
     assert held in [item["escalation_id"] for item in listed]
-    stack.must(held, "approve", who="other_team_reviewer")
+    assert approve(stack, held, "other_team_reviewer").status_code == 200
     assert stack.escalation(held, "other_team_reviewer")["resolution"] == "block"
 
 
@@ -108,8 +121,10 @@ def test_kt_proposes_approves_and_objects(stack: Stack, held: str) -> None:
     told = stack.kt("escalation", "resolve", held, "--resolution", "blocked", "--note", "not for release")
     assert told.splitlines() == [
         f"decided escalation {held}",
-        f"block is proposed by reviewer; 1 more must confirm it: kt escalation approve {held}",
+        f"block is proposed by reviewer; 1 more must confirm it: kt escalation approve {held} --proposal {number(stack, held)}",
     ]
+    told = stack.kt("escalation", "approve", held, "--proposal", "999", who="reviewer2", code=6)
+    assert "another decision is proposed now" in told
     objected = stack.kt("escalation", "object", held, "--note", "why?", who="reviewer2")
     assert objected == f"objected; escalation {held} waits for a new decision\n"
     stack.kt("escalation", "claim", held)
@@ -122,7 +137,8 @@ def test_kt_proposes_approves_and_objects(stack: Stack, held: str) -> None:
 def test_repeating_an_approval_with_its_key_counts_once(stack: Stack, held: str) -> None:
     stack.decide(held, "allow")
     path, key = f"/v1/escalations/{held}/approve", {"Idempotency-Key": "once"}
-    answers = [stack.api("reviewer2").post(path, json={}, headers=key) for _ in range(2)]
+    body = {"proposal": number(stack, held)}
+    answers = [stack.api("reviewer2").post(path, json=body, headers=key) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert stack.events(held).count("approved") == 1
 

@@ -108,7 +108,8 @@ def test_where_two_people_decide_it_proposes(stack: Stack) -> None:
         refused(bulk(stack, ana, cases, "allow"), 403, "not_independent", cases[0])
         refused(bulk(stack, ben, cases, "allow"), 409, "already_proposed", cases[0])
         assert stack.escalation(cases[0])["status"] == "open"
-        assert stack.must(cases[0], "approve", who=ben)["resolution"] == "allow"
+        number = stack.escalation(cases[0])["proposal"]["number"]
+        assert stack.must(cases[0], "approve", {"proposal": number}, ben)["resolution"] == "allow"
 
 
 def test_two_who_reach_for_the_same_list_do_not_share_it(stack: Stack) -> None:

@@ -78,9 +78,8 @@ def show_case(found: dict[str, Any], as_json: bool) -> None:
         show_line("kt escalation next --claim")
     elif proposal:
         show_line(f"{proposal['resolution']} is proposed by {visible(proposal['reviewer'])}:")
-        show_line(
-            f"kt escalation approve {held} --proposal {proposal['number']} --next   or   kt escalation object {held} --note WHY"
-        )
+        show_line(f"kt escalation approve {held} --proposal {proposal['number']} --next")
+        show_line(f"kt escalation object {held} --note WHY")
     else:
         show_line(f"kt escalation resolve {held} --resolution allow|block|redact_and_allow --next")
 

@@ -41,7 +41,13 @@ def finding(view: View) -> str:
 
 
 def standing(view: View) -> str:
-    """Where the case is now."""
+    """Where the case is now.
+
+    Of one that may be reviewed a second time, blind, not how it was decided, nor by whom: those who are told are those
+    who may be asked.
+    """
+    if view.second_review and (told := _blindly(view)) is not None:
+        return told
     if view.end is End.RESOLVED:
         told = _RESOLUTIONS.get(view.resolution or "", "Resolved")
         return f"{told} by {plain(view.reviewer)}" if view.reviewer else told
@@ -61,6 +67,19 @@ def standing(view: View) -> str:
     if view.assignee:
         return f"Claimed by {plain(view.assignee)}"
     return f"Open, in the queue of {plain(view.team or view.route.destination)}"
+
+
+def _blindly(view: View) -> str | None:
+    if view.end is End.RESOLVED:
+        return "Decided"
+    if view.end is not None:
+        return None
+    if view.pending is not None:
+        return "Decided, can be undone"
+    if view.proposal is not None:
+        missing = view.required_approvals - len(view.proposal.people)
+        return f"A decision is proposed; {missing} more must confirm"
+    return None
 
 
 def instant(at: datetime) -> str:

@@ -121,7 +121,8 @@ def test_kt_proposes_approves_and_objects(stack: Stack, held: str) -> None:
     told = stack.kt("escalation", "resolve", held, "--resolution", "blocked", "--note", "not for release")
     assert told.splitlines() == [
         f"decided escalation {held}",
-        f"block is proposed by reviewer; 1 more must confirm it: kt escalation approve {held} --proposal {number(stack, held)}",
+        "block is proposed by reviewer; 1 more must confirm it: "
+        f"kt escalation approve {held} --proposal {number(stack, held)}",
     ]
     told = stack.kt("escalation", "approve", held, "--proposal", "999", who="reviewer2", code=6)
     assert "another decision is proposed now" in told

@@ -122,7 +122,7 @@ def test_an_appeal_is_given_out_to_nobody_whatever_the_strategy(stack: Stack, ke
     assert admin.post("/v1/teams", json={"team_id": name}).status_code == 201
     assert admin.post("/v1/users", json={"login": f"{name}-1", "teams": [name]}).status_code == 201
     rules = [
-        {"name": "first", "match": {"any": True}, "route_to": f"team:{name}"},
+        {"name": "first", "match": {"severity": ["high", "medium"]}, "route_to": f"team:{name}"},
         {"name": "then", "match": {"any": True}, "route_to": f"user:{name}-1"},
     ]
     first = create(stack, key)

@@ -171,7 +171,7 @@ def test_the_live_stream_tells_of_changes_and_replays_what_was_missed(stack: Sta
         stack.must(first, "claim")
         told = live.result(30) if live.done() or stack.must(first, "claim") else []
     assert told[-1]["escalation_id"] == first
-    assert set(told[-1]) == {"id", "escalation_id", "version", "status", "sla_state"}
+    assert set(told[-1]) == {"id", "escalation_id", "version", "status", "sla_state", "team"}
     replayed = listen(first, last="0")
     assert (first, "claimed") in [(event["escalation_id"], event["status"]) for event in replayed]
 

@@ -5,10 +5,6 @@ Asked only where the settings want it: a first request is otherwise never merged
 
 from __future__ import annotations
 
-import asyncio
-import weakref
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,25 +32,6 @@ class Likeness:
     @property
     def original(self) -> str | None:
         return self.precedent.escalation_id if self.precedent else self.leader
-
-
-class Turns:
-    """Identical requests one after the other, so that the second finds the first. Two gateways in one instant may still
-    open two leaders."""
-
-    def __init__(self) -> None:
-        self._locks: weakref.WeakValueDictionary[tuple[str, str], asyncio.Lock] = weakref.WeakValueDictionary()
-
-    @asynccontextmanager
-    async def of(self, consumer: str, request_digest: str, wanted: DecisionSettings) -> AsyncIterator[None]:
-        if not request_digest or not wanted.follow_leader:
-            yield
-            return
-        lock = self._locks.get((consumer, request_digest))
-        if lock is None:
-            lock = self._locks[consumer, request_digest] = asyncio.Lock()
-        async with lock:
-            yield
 
 
 async def likeness(

@@ -23,7 +23,7 @@ from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.assigning import choose_assignee
-from activities.likeness import Likeness, Turns, likeness
+from activities.likeness import Likeness, likeness
 from activities.opening_entries import abandoned_entry, opening_entry
 from escalations.approvals import decision_terms
 from escalations.assignment import Waiting
@@ -44,7 +44,7 @@ from store.database import Database
 from store.directory import read_directory
 from store.escalations import put_view
 from store.events import GovernedEvent, event_row
-from store.holds import HeldRequest, HoldState, left_opening, register, set_state
+from store.holds import HeldRequest, HoldState, has_leader, left_opening, register, set_state
 from store.ledger import LedgerWriter
 from store.schema import events
 from store.settings import SettingsVersion, current_settings
@@ -112,7 +112,6 @@ class Opener:
         self._contents = contents
         self._client = client
         self._frozen: dict[str, Frozen] = {}
-        self._turns = Turns()
 
     async def open(self, proposal: Proposal) -> Opened:
         """Raises StoreUnavailable (nothing was opened) or NotOpened (it is not known)."""
@@ -120,8 +119,11 @@ class Opener:
         async with self._database.read() as connection:
             version = await current_settings(connection, event.tenant)
             directory = await read_directory(connection, event.tenant)
-        async with self._turns.of(event.consumer, proposal.request_digest, version.settings.decisions):
-            opening, held_as = await self._hold(proposal, version, directory)
+        opening, held_as = await self._hold(proposal, version, directory)
+        if held_as is None:
+            # The same request has come meanwhile, perhaps to another gateway: this one follows it.
+            opening, held_as = await self._hold(proposal, version, directory, again=True)
+        assert held_as is not None
         if opening is None:
             return Opened(held_as, merged=True)
         await self._ledger.append(opening_entry(event, opening, datetime.now(UTC)))
@@ -129,10 +131,11 @@ class Opener:
         return Opened(opening.escalation_id)
 
     async def _hold(
-        self, proposal: Proposal, version: SettingsVersion, directory: Directory
-    ) -> tuple[Opening | None, str]:
+        self, proposal: Proposal, version: SettingsVersion, directory: Directory, *, again: bool = False
+    ) -> tuple[Opening | None, str | None]:
         """Content, hold and event are durable when it returns: the opening; or None and the id of the case whose hold
-        the Idempotency-Key already had."""
+        the Idempotency-Key already had. Two Nones: a leader came meanwhile, and nothing was done; never when `again`.
+        """
         now = datetime.now(UTC)
         event, escalation_id = proposal.event, proposal.event.escalation_id or new_id("esc")
         like, wanted = Likeness(), version.settings.decisions
@@ -154,10 +157,10 @@ class Opener:
             proposal, version, directory, escalation_id, key.digest(proposal.answer), key.digest(proposal.request)
         )
         opening = replace(opening, leader=like.leader, precedent=like.precedent)
-        again = wanted.second_review
-        share = again.share_of(opening.policy_rule, opening.reason_code) if again is not None else 0
-        if again is not None and is_sampled(key.digest(b"second review"), share):
-            opening = replace(opening, second_review=again.wait)
+        second = wanted.second_review
+        share = second.share_of(opening.policy_rule, opening.reason_code) if second is not None else 0
+        if second is not None and is_sampled(key.digest(b"second review"), share):
+            opening = replace(opening, second_review=second.wait)
         login, strategy = await self._assignee(opening, version.settings, now)
         opening = replace(opening, assignee=login, strategy=strategy)
         hold = HeldRequest(
@@ -172,12 +175,14 @@ class Opener:
             original=like.original,
         )
         body = event.body | {"routing": [{"name": c.name, "verdict": c.verdict} for c in choice.considered]}
+        leads = wanted.follow_leader and like.original is None and not again
         async with self._database.write() as connection:
-            registered = await register(connection, event.tenant, hold)
-            if registered is not hold:
+            overtaken = leads and await has_leader(connection, event.tenant, hold)
+            registered = hold if overtaken else await register(connection, event.tenant, hold)
+            if overtaken or registered is not hold:
                 if opening.assignee is not None:
                     await release(connection, event.tenant, [escalation_id])
-                return None, registered.escalation_id
+                return None, None if overtaken else registered.escalation_id
             fields = {REQUEST: proposal.request, ANSWER: proposal.answer, FINDING: proposal.finding}
             if proposal.tokens is not None:
                 fields[TOKENS] = proposal.tokens
@@ -308,7 +313,8 @@ class Opener:
                 )
         except WorkflowAlreadyStartedError:
             pass
-        except (TimeoutError, RPCError, TemporalError, OSError) as fault:
+        except (TimeoutError, RPCError, TemporalError, OSError, RuntimeError) as fault:
+            # A RuntimeError is that of a client that connects on first use, and cannot.
             raise NotOpened(f"Temporal did not acknowledge {opening.escalation_id}: {type(fault).__name__}") from None
         async with self._database.write() as connection:
             await set_state(connection, tenant, opening.escalation_id, HoldState.HELD)

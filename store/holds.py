@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import ColumnElement, Row, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -138,6 +138,20 @@ async def find_leader(
         ~ended.exists(),
     )
     return (await connection.scalars(query.order_by(holds.c.created_at).limit(1))).first()
+
+
+async def has_leader(connection: AsyncConnection, tenant: str, hold: HeldRequest) -> bool:
+    """Whether another case of the request leads already.
+
+    Until the transaction ends nobody else is told that there is none: of requests that come at once, on whichever
+    gateways, one leads. SQLite has one writer at a time anyway.
+    """
+    if not hold.request_digest:
+        return False
+    if connection.dialect.name == "postgresql":
+        name = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+        await connection.execute(name, {"name": f"kt.leader.{tenant}.{hold.consumer}.{hold.request_digest}"})
+    return await find_leader(connection, tenant, hold.consumer, hold.request_digest, hold.created_at) is not None
 
 
 async def last_decision(

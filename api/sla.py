@@ -159,7 +159,7 @@ def _item(view: View) -> Item:
     return Item(
         created_at=view.created_at,
         severity=view.severity,
-        resolved_at=view.ended_at if view.resolution is not None else None,
+        resolved_at=view.ended_at if view.resolution is not None and not view.unseen else None,
         breached_at=view.breached_at,
         first_claimed_at=view.first_claimed_at,
     )

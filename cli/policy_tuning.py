@@ -197,6 +197,8 @@ def _records(client: Client, since: str, until: str | None, *, contents: bool) -
     for event in _events(client, since, until):
         case = _case(client, event["escalation_id"], contents=contents) if event["escalation_id"] else {}
         context = case.get("context") or {}
+        # What a chain released unseen says nothing of whether it was right to hold it.
+        decided = case if case.get("reviewer") != "system" or case.get("precedent") else {}
         yield Record(
             event_id=event["event_id"],
             verdict=event["verdict"],
@@ -205,10 +207,10 @@ def _records(client: Client, since: str, until: str | None, *, contents: bool) -
             group=event["consumer_group"],
             request=context.get("request"),
             answer=context.get("held_answer"),
-            resolution=case.get("resolution"),
-            category=case.get("category"),
+            resolution=decided.get("resolution"),
+            category=decided.get("category"),
             handled_s=_handled(case),
-            reviewer=case.get("reviewer"),
+            reviewer=decided.get("reviewer"),
             at=datetime.fromisoformat(event["at"]),
             team=event["team"],
             masked=bool(context.get("masked")),

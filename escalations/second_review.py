@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from escalations.case import Case
-from escalations.commands import Actor, ActorKind, Resolve
+from escalations.commands import SYSTEM, Actor, ActorKind, Resolve
 from escalations.errors import (
     AlreadyClaimed,
     AlreadyExpired,
@@ -87,9 +87,12 @@ def is_sampled(digest: str, share: int) -> bool:
 
 
 def opening_of(case: Case, history: tuple[Event, ...], review_id: str) -> ReviewOpening | None:
-    """What the second look at a decided case is opened with; None where it was not sampled, or has no team."""
+    """What the second look at a decided case is opened with; None where it was not sampled, has no team, or was
+    decided by nobody."""
     opening, decision = case.opening, case.decision
     if not opening.second_review_due or decision is None or case.route.team is None:
+        return None
+    if decision.reviewer == SYSTEM.login:
         return None
     people = {decision.reviewer, *decision.approved_by, case.opening.requester}
     people |= {leg.route.user for leg in case.legs}

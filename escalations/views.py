@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escalations.case import Appeal, Case, End, Help, Pending, Proposal, Status
+from escalations.commands import SYSTEM
 from escalations.facts import Facts
 from escalations.routes import Route
 from escalations.severity import Severity
@@ -87,6 +88,11 @@ class View:
     ack_until: datetime | None = None
     score: int | None = None
     help: Help | None = None
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it was released though no person decided it, at the end of a chain."""
+        return self.resolution is not None and self.reviewer == SYSTEM.login and self.precedent is None
 
 
 def facts_of(view: View) -> Facts:

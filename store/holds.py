@@ -15,8 +15,9 @@ from sqlalchemy import ColumnElement, Row, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from escalations.commands import SYSTEM
 from escalations.decisions import Resolution
-from store.schema import holds, releases
+from store.schema import escalations, holds, releases
 
 REMEMBERED = timedelta(hours=24)
 """How long a retry or an Idempotency-Key finds its hold."""
@@ -161,8 +162,14 @@ async def last_decision(
     query = (
         select(releases.c.escalation_id, releases.c.outcome, releases.c.category, releases.c.decided_at)
         .join(holds, (holds.c.tenant == releases.c.tenant) & (holds.c.escalation_id == releases.c.escalation_id))
+        .join(
+            escalations,
+            (escalations.c.tenant == releases.c.tenant) & (escalations.c.escalation_id == releases.c.escalation_id),
+        )
         .where(
             *_same_request(tenant, consumer, request_digest),
+            # What was released at the end of a chain is nobody's decision.
+            escalations.c.assignee.is_distinct_from(SYSTEM.login),
             releases.c.outcome.in_([resolution.value for resolution in Resolution]),
         )
     )

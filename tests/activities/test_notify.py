@@ -210,6 +210,7 @@ async def test_cards_and_incidents_follow_the_projection(database: Database) -> 
         ("email", "ana", ["desk@example.com"], ["ana@example.com"]),
         ("email", "gone", ["desk@example.com"], ["desk@example.com"]),
         ("email", "nobody", ["desk@example.com"], ["desk@example.com"]),
+        ("email", "role:admin", ["desk@example.com"], ["root@example.com"]),
         ("email:other@example.com", "ana", ["desk@example.com"], ["other@example.com"]),
     ],
 )
@@ -222,6 +223,8 @@ async def test_a_mail_goes_to_whom_the_rule_the_case_or_the_settings_mean(
         for login, active in (("ana", True), ("ben", True), ("gone", False)):
             user = User(login, f"{login}@example.com", login, (Role.REVIEWER,), ("legal",), active, AT)
             await create_user(connection, "default", user)
+        root = User("root", "root@example.com", "root", (Role.ADMIN,), (), True, AT)
+        await create_user(connection, "default", root)
     async with server(mailbox) as port:
         await apply(
             database,

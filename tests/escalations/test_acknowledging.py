@@ -25,6 +25,7 @@ from escalations.commands import (
 from escalations.decisions import DEFAULT_CATEGORIES, Resolution
 from escalations.events import Event, EventType
 from escalations.routes import Chooser, Exhausted, LegReason, OnExhausted, Place, Route
+from escalations.second_review import opening_of
 from escalations.severity import Severity
 from escalations.sla import AlarmKind, SlaTerms
 from escalations.step import open_case, step
@@ -213,6 +214,13 @@ def test_or_the_settings_release_it_in_words() -> None:
     assert case.decision is not None
     assert (case.decision.resolution, case.decision.reviewer) == (Resolution.ALLOW, "system")
     assert (case.decision.released_digest, events[1].actor, events[1].data["chain"]) == (CONTENT, SYSTEM, "c")
+    assert view_of(case).unseen
+    assert not view_of(after(opened(), Claim(ANA), resolve(ANA))).unseen
+
+
+def test_what_nobody_has_decided_is_not_looked_at_a_second_time() -> None:
+    case, events = exhausted(OnExhausted.ALLOW, second_review=timedelta(days=1))
+    assert opening_of(case, events, "rev_1") is None
 
 
 @pytest.mark.parametrize(

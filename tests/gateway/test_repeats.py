@@ -157,3 +157,17 @@ def test_an_appeal_that_releases_the_answer_ends_the_rejection(stack: Stack, tex
         later = held_as(ask(stack, text))
         assert stack.escalation(later)["precedent"] is None
         stack.decide(later, "block")
+
+
+def test_what_a_chain_released_unseen_takes_no_block_back(stack: Stack, text: str) -> None:
+    blocked = held_as(ask(stack, text))
+    stack.decide(blocked, "block")
+    chain = {"legs": [{"to": "team:legal", "ack_timeout": "1s"}], "on_exhausted": "allow"}
+    rule = {"name": "in turn", "match": {"any": True}, "route_to": "chain:asked"}
+    with stack.settings(chains={"asked": chain}, escalation_routing={"rules": [rule]}):
+        unseen = held_as(ask(stack, text))
+        assert ended(stack, unseen)["resolution"] == "allow"
+    before = stack.api("admin").get("/v1/settings").json()["settings"]["decisions"]
+    with stack.settings(decisions={**before, "sticky_rejection": "1h"}):
+        again = ended(stack, held_as(ask(stack, text)))
+    assert (again["resolution"], again["precedent"]) == ("block", blocked)

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ import pytest_asyncio
 
 from activities.channels.guard import ALLOW_PRIVATE
 from escalations.commands import Claim
-from escalations.routes import Chooser, Route
+from escalations.routes import Chooser, Place, Route
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
+from escalations.sla import SlaTerms
 from store.attempts import Attempt, AttemptOutcome, list_attempts
-from store.settings import put_settings
+from store.settings import current_settings, put_settings
 from tests.activities.receivers import Answer, Request, serving
 from tests.escalations.cases import opening, resolve
 from tests.support.bench import Bench, eventually, reviewer, running_bench
@@ -135,3 +136,38 @@ async def test_a_circle_ends(house: House) -> None:
     await eventually(both, "both to be given up")
     dead = await house.attempts("esc_circle", AttemptOutcome.DEAD)
     assert {(one.channel, one.next_channel) for one in dead} == {("one", "two"), ("two", None)}
+
+
+async def test_each_leg_of_a_chain_is_told_on_its_own_channels(house: House) -> None:
+    await house.channels(first=None, beside=None, second=None, admins=None)
+    legs = [
+        {"to": "team:legal", "ack_timeout": "1s", "notify": ["first", "beside"]},
+        {"to": "team:compliance", "ack_timeout": "1s", "notify": ["second"]},
+    ]
+    chains = {"asked": {"legs": legs, "on_exhausted": "page_admin", "page": ["admins"]}}
+    rules = [{"name": "in turn", "match": {"any": True}, "route_to": "chain:asked"}]
+    async with house.bench.database.write() as connection:
+        before = (await current_settings(connection, "default")).settings
+        kept = before.model_dump(mode="json", by_alias=True, exclude_none=True)
+        chosen = EscalationSettings.model_validate(kept | {"chains": chains, "escalation_routing": {"rules": rules}})
+        version = (await put_settings(connection, "default", chosen, "admin", datetime.now(UTC))).version
+    place = Place("asked", 0, 0, timedelta(seconds=1))
+    route = Route(Chooser.RULE, "in turn", team="legal", channel="first", position=0, place=place, also=("beside",))
+    sla = SlaTerms(timedelta(hours=1), settings_version=version)
+    await house.bench.start(opening(escalation_id="esc_chained", route=route, sla=sla))
+    await house.bench.happened("esc_chained", "chain_exhausted")
+
+    async def told() -> dict[str, list[str]] | None:
+        heard: dict[str, list[str]] = {}
+        for path, body in house.receivers.received:
+            if body["data"]["escalation_id"] == "esc_chained":
+                heard.setdefault(path, []).append(body["type"])
+        return heard if sum(map(len, heard.values())) >= 7 else None
+
+    heard = await eventually(told, "everybody to be told") or {}
+    assert {path: sorted(kinds) for path, kinds in heard.items()} == {
+        "/first": ["escalation.opened", "escalation.unacknowledged"],
+        "/beside": ["escalation.opened", "escalation.unacknowledged"],
+        "/second": ["escalation.reassigned", "escalation.unacknowledged"],
+        "/admins": ["escalation.chain_exhausted"],
+    }

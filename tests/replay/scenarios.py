@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
@@ -39,15 +40,20 @@ from escalations.commands import (
 )
 from escalations.decisions import DEFAULT_CATEGORIES, Resolution
 from escalations.routes import Chooser, Place, Route
+from escalations.second_review import ReviewOpening
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.sla import SlaTerms
 from escalations.windows import OpenTime
 from runtime.temporal_binary import find_cli, usual_sources
+from store.contents import ANSWER, Contents
+from store.holds import HeldRequest, HoldState, register
 from store.settings import put_settings
 from tests.escalations.cases import CONSUMER, opening, resolve
 from tests.support.bench import Bench, reviewer, running_worker
+from vault.envelopes import Envelopes
 from workflows.attributes import ALL
+from workflows.messages import ESCALATIONS_QUEUE, ReviewStart
 
 HISTORIES = Path(__file__).parent / "histories"
 HOURS = SlaTerms(timedelta(hours=1), claim_lease=timedelta(minutes=30))
@@ -90,6 +96,7 @@ IN_TURN = {
     },
     "escalation_routing": {"rules": [{"name": "in turn", "match": {"any": True}, "route_to": "chain:asked"}]},
 }
+GONE, LED = "esc_a_leader_that_left", "esc_a_leader_that_decided"
 SENIOR = Route(Chooser.PERSON, "reviewer", user="senior")
 
 
@@ -207,6 +214,50 @@ async def asked_in_turn(bench: Bench, held: str) -> None:
     await bench.happened(held, "expired")
 
 
+async def let_go_by_its_leader(bench: Bench, held: str) -> None:
+    await keep_answer(bench, held)
+    leader = HeldRequest(GONE, "consumer:app", "d" * 64, None, None, HoldState.WITHDRAWN, datetime.now(UTC))
+    async with bench.database.write() as connection:
+        await register(connection, "default", leader)
+    await bench.happened(held, "leader_left")
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, resolve(ANA))
+
+
+async def decided_with_its_leader(bench: Bench, held: str) -> None:
+    await keep_answer(bench, held)
+    leader = await bench.start(opening(escalation_id=LED, sla=HOURS))
+    await bench.happened(LED, "opened")
+    await bench.do(LED, Claim(ANA))
+    await bench.do(LED, resolve(ANA, Resolution.BLOCK))
+    await leader.result()
+    await bench.happened(held, "resolved")
+
+
+async def keep_answer(bench: Bench, held: str) -> None:
+    """What a follower holds; its decision is about that."""
+    contents = Contents(Envelopes(bench.keyring))
+    key, wrapped = contents.new_key("default", held)
+    async with bench.database.write() as connection:
+        await contents.create(connection, "default", held, wrapped, key, {ANSWER: b"{}"}, datetime.now(UTC))
+
+
+async def decided_and_to_be_reviewed_again(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, resolve(ANA, Resolution.BLOCK))
+
+
+async def taken_given_back_and_done(bench: Bench, review_id: str) -> None:
+    await bench.judge(review_id, Claim(ANA))
+    await bench.judge(review_id, Unclaim(ANA))
+    await bench.judge(review_id, Claim(BEN))
+    await bench.judge(review_id, resolve(BEN, Resolution.BLOCK))
+
+
+async def done_by_nobody(bench: Bench, review_id: str) -> None:
+    await bench.judge(review_id, Claim(ANA))
+
+
 async def cancelled(bench: Bench, held: str) -> None:
     await bench.do(held, Claim(ANA))
     await bench.client.get_workflow_handle(held).cancel()
@@ -227,8 +278,19 @@ SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = 
     "undone-and-then-released": (opening(sla=HOURS, decisions=UNDOABLE), undone_and_then_released),
     "blocked-as-before": (opening(sla=HOURS, precedent=BLOCKED), blocked_as_before),
     "asked-in-turn": (opening(sla=replace(HOURS, settings_version=1), route=ASKED), asked_in_turn),
+    "let-go-by-its-leader": (opening(sla=HOURS, leader=GONE), let_go_by_its_leader),
+    "decided-with-its-leader": (opening(sla=HOURS, leader=LED), decided_with_its_leader),
+    "decided-and-to-be-reviewed-again": (
+        opening(sla=HOURS, second_review=timedelta(days=1)),
+        decided_and_to_be_reviewed_again,
+    ),
     "cancelled": (opening(sla=HOURS), cancelled),
 }
+REVIEWS: dict[str, tuple[timedelta, Callable[[Bench, str], Awaitable[None]]]] = {
+    "reviewed-again-after-a-change-of-hands": (timedelta(days=1), taken_given_back_and_done),
+    "reviewed-again-by-nobody": (timedelta(seconds=2), done_by_nobody),
+}
+"""Second reviews: how long somebody may do them, and what happens meanwhile."""
 
 
 async def record(names: list[str]) -> None:
@@ -243,24 +305,46 @@ async def record(names: list[str]) -> None:
         async with environment, running_worker(environment.client, Path(directory)) as bench:
             HISTORIES.mkdir(exist_ok=True)
             for name in names:
-                await _record_one(environment.client, bench, name)
+                await _record_one(bench, name)
 
 
-async def _record_one(client: Client, bench: Bench, name: str) -> None:
-    begins, play = SCENARIOS[name]
-    held = f"esc_{name}"
-    handle = await bench.start(_named(begins, held))
-    await bench.happened(held, "opened")
-    await play(bench, held)
+async def _record_one(bench: Bench, name: str) -> None:
+    handle = await (_play_review(bench, name) if name in REVIEWS else _play(bench, name))
     await handle.result()
     history = await handle.fetch_history()
     (HISTORIES / f"{name}.json").write_text(history.to_json() + "\n")
     print(f"recorded {name}: {len(history.events)} events")
 
 
-def _named(begins: Opening, held: str) -> Opening:
-    return replace(begins, escalation_id=held)
+async def _play(bench: Bench, name: str) -> WorkflowHandle[Any, Any]:
+    begins, play = SCENARIOS[name]
+    held = f"esc_{name}"
+    handle = await bench.start(replace(begins, escalation_id=held))
+    await bench.happened(held, "opened")
+    await play(bench, held)
+    return handle
+
+
+async def _play_review(bench: Bench, name: str) -> WorkflowHandle[Any, Any]:
+    wait, play = REVIEWS[name]
+    review_id = f"esc_{name}"
+    begins = ReviewOpening(
+        review_id,
+        f"{review_id}_first",
+        "default",
+        "legal",
+        "human-oversight",
+        "legal_opinions",
+        Severity.HIGH,
+        ("sam",),
+        wait,
+    )
+    handle = await bench.client.start_workflow(
+        "SecondReview", ReviewStart(begins), id=review_id, task_queue=ESCALATIONS_QUEUE
+    )
+    await play(bench, review_id)
+    return handle
 
 
 if __name__ == "__main__":
-    asyncio.run(record(sys.argv[1:] or list(SCENARIOS)))
+    asyncio.run(record(sys.argv[1:] or [*SCENARIOS, *REVIEWS]))

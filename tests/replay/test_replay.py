@@ -11,15 +11,16 @@ from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from runtime.worker import PASSED_THROUGH
-from tests.replay.scenarios import HISTORIES, SCENARIOS
+from tests.replay.scenarios import HISTORIES, REVIEWS, SCENARIOS
 from workflows.escalation import EscalationWorkflow
+from workflows.second_review import SecondReviewWorkflow
 
 
 @pytest.mark.parametrize("file", sorted(HISTORIES.glob("*.json")), ids=lambda file: str(file.stem))
 async def test_a_stored_history_replays(file: Path) -> None:
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     replayer = Replayer(
-        workflows=[EscalationWorkflow],
+        workflows=[EscalationWorkflow, SecondReviewWorkflow],
         data_converter=pydantic_data_converter,
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
     )
@@ -28,4 +29,4 @@ async def test_a_stored_history_replays(file: Path) -> None:
 
 
 def test_every_scenario_has_its_history() -> None:
-    assert {file.stem for file in HISTORIES.glob("*.json")} == set(SCENARIOS)
+    assert {file.stem for file in HISTORIES.glob("*.json")} == {*SCENARIOS, *REVIEWS}

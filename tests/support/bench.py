@@ -27,7 +27,7 @@ from vault.codec import data_converter
 from vault.keyring import Keyring, ensure_keyring
 from vault.signatures import Signer
 from workflows.attributes import ALL
-from workflows.messages import Instruction, Outcome, Start, bytes_to_sign
+from workflows.messages import Instruction, Outcome, ReviewOutcome, Start, bytes_to_sign
 
 Found = TypeVar("Found")
 PATIENCE_S = 60.0
@@ -61,14 +61,19 @@ class Bench:
 
     async def do(self, escalation_id: str, command: Command, *, id: str | None = None) -> Outcome:
         """A command as the API sends it."""
+        return await self._send(escalation_id, command, id, Outcome)
+
+    async def judge(self, review_id: str, command: Command) -> ReviewOutcome:
+        """A command to a second review, as the API sends it."""
+        return await self._send(review_id, command, None, ReviewOutcome)
+
+    async def _send(self, to: str, command: Command, id: str | None, result: type[Found]) -> Found:
         signer = Signer(self.keyring)
-        known = id or f"{escalation_id}-{command.operation}-{datetime.now(UTC).timestamp()}"
-        unsigned = Instruction(
-            known, escalation_id, command, "payload", datetime.now(UTC) + timedelta(days=400), signer.key_id
-        )
+        known = id or f"{to}-{command.operation}-{datetime.now(UTC).timestamp()}"
+        unsigned = Instruction(known, to, command, "payload", datetime.now(UTC) + timedelta(days=400), signer.key_id)
         signed = replace(unsigned, signature=signer.sign(bytes_to_sign(unsigned)))
-        handle = self.client.get_workflow_handle(escalation_id)
-        done: Outcome = await handle.execute_update(command.operation, signed, id=known, result_type=Outcome)
+        handle = self.client.get_workflow_handle(to)
+        done: Found = await handle.execute_update(command.operation, signed, id=known, result_type=result)
         return done
 
     async def view(self, escalation_id: str) -> View | None:

@@ -38,9 +38,10 @@ async def look(
     team: Annotated[str | None, Query(description="only this team's queue")] = None,
 ) -> Escalation:
     """404 `nothing_waits` when there is nothing for you to take."""
+    taker = _taker(caller, team)
     async with using.database.read() as connection:
-        found = await find_next(connection, _taker(caller, team), datetime.now(UTC))
-    return await _shown(using, at, caller, found)
+        found = await find_next(connection, taker, datetime.now(UTC))
+    return await _shown(using, at, caller, taker, found)
 
 
 @router.post("/next", response_model=Escalation, summary="Take the most urgent escalation that is yours to take")
@@ -66,7 +67,7 @@ async def take_next(
                 taker = replace(taker, without=taker.without | {escalation_id})
                 continue
             found = taken
-        return await _shown(using, at, caller, found)
+        return await _shown(using, at, caller, taker, found)
 
 
 def _taker(caller: Principal, team: str | None) -> Taker:
@@ -87,7 +88,7 @@ def _may_claim(caller: Principal, view: View) -> bool:
     return True
 
 
-async def _shown(using: Services, at: Desk, caller: Principal, found: View | Rest) -> Escalation:
+async def _shown(using: Services, at: Desk, caller: Principal, taker: Taker, found: View | Rest) -> Escalation:
     """Raises NothingWaits, with what is there instead and what to do about it."""
     if isinstance(found, View):
         return await with_context(using, caller, await at.seen_by(scope_of(caller), found.escalation_id))
@@ -100,6 +101,8 @@ async def _shown(using: Services, at: Desk, caller: Principal, found: View | Res
         )
         if count
     ]
+    if not taker.scope.teams:
+        reasons.append("you are in no team (`--team NAME` asks for the queue of one)")
     there = f": {', '.join(reasons)}" if reasons else ""
     raise NothingWaits(
         f"no escalation waits for you{there}; `kt escalation watch` tells when one comes",

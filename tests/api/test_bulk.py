@@ -112,6 +112,16 @@ def test_where_two_people_decide_it_proposes(stack: Stack) -> None:
         assert stack.must(cases[0], "approve", {"proposal": number}, ben)["resolution"] == "allow"
 
 
+def test_where_a_decision_can_be_undone_all_of_them_can(stack: Stack) -> None:
+    with desk(stack) as ([ana], kind), stack.settings(decisions={"undo_window": "5m"}):
+        cases = [made(stack, kind) for _ in range(2)]
+        results = bulk(stack, ana, cases).json()["results"]
+        assert [(one["pending"], one["resolution"]) for one in results] == [(True, None)] * 2
+        assert stack.must(cases[1], "undo", who=ana)["status"] == "claimed"
+        told = stack.kt("escalation", "bulk", "--resolution", "block", "--item", f"{cases[1]}={WHY}", who=ana)
+        assert told == f"1/1 {cases[1]} decided, and can still be undone\n"
+
+
 def test_two_who_reach_for_the_same_list_do_not_share_it(stack: Stack) -> None:
     with desk(stack, 2) as (people, kind):
         cases = [made(stack, kind) for _ in range(6)]

@@ -126,6 +126,16 @@ def test_another_team_s_queue_is_nobody_s_next(stack: Stack) -> None:
         assert take(stack, ana, team="nowhere").status_code == 422
 
 
+def test_an_admin_of_no_team_names_the_queue(stack: Stack) -> None:
+    with desk(stack) as ([ana], kind):
+        held = made(stack, kind)
+        stack.hire(f"{ana}-root", roles=("admin",))
+        told = take(stack, f"{ana}-root").json()
+        assert (told["code"], "you are in no team" in told["detail"]) == ("nothing_waits", True)
+        asked = take(stack, f"{ana}-root", team=kind["policy_rule"].removesuffix("-rule"))
+        assert asked.json()["escalation_id"] == held
+
+
 def test_kt_takes_the_next_decides_it_and_goes_on(stack: Stack) -> None:
     with desk(stack) as ([ana], kind):
         first, second = made(stack, kind, answer="One."), made(stack, kind, answer="Two.")

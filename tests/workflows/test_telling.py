@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from escalations.case import Case
-from escalations.commands import Claim, EscalateFurther, Routed, Unclaim
+from escalations.commands import AskForHelp, Claim, EscalateFurther, Routed, Unclaim
 from escalations.events import Event, EventType
 from escalations.routes import Chooser, Exhausted, OnExhausted, Place, Route
 from escalations.sla import Alarm, AlarmKind
@@ -92,3 +92,12 @@ def test_the_end_of_a_chain_is_told_where_it_says() -> None:
         Audience("slack:#legal", following=True),
     )
     assert calls.recipient_of(exhausted, view_of(case)) == "role:admin"
+
+
+@pytest.mark.parametrize("asked", ["ben", "team:tax"])
+def test_who_is_asked_for_help_is_told_on_the_channel_of_the_case(asked: str) -> None:
+    case, _ = open_case(opening(route=SLACK, edition=1), START)
+    case, _ = step(case, Claim(ANA), START)
+    case, [event] = step(case, AskForHelp(ANA, asked, ("ben", "cara"), "h" * 64), START)
+    assert told(case, event) == (Audience("slack:#legal"),)
+    assert calls.recipient_of(event, view_of(case)) == asked

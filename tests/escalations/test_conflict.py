@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
+from typing import get_args
 
 import pytest
 
@@ -85,6 +86,11 @@ STATES = {
     "decided by another": lambda case: step(STATES["proposed by another"](case), Approve(BEN), START)[0],
     "waiting": lambda case: step(case, WaitOnRequester(SENIOR, "r" * 64), START)[0],
 }
+
+
+def test_no_command_is_left_out() -> None:
+    made = {type(make(ANA)) for make in (*OPERATIONS.values(), *PERMITTED.values())}
+    assert made == set(get_args(Command))
 
 
 def case_of(requester: str | None, state: str = "open", edition: int = 1) -> Case:

@@ -32,7 +32,8 @@ async def explain(caller: Readers, using: Using, at: AtDesk, escalation_id: str)
         event = await find_event(connection, caller.tenant, view.event_id)
         version = await settings_at(connection, caller.tenant, view.settings_version)
         entries = await timeline(connection, caller.tenant, escalation_id)
-        settings = (version or await current_settings(connection, caller.tenant)).settings
+        today = (await current_settings(connection, caller.tenant)).settings
+        settings = version.settings if version is not None else today
     body, events = event.body if event else {}, [entry.event for entry in entries]
     return {
         "escalation_id": escalation_id,
@@ -53,6 +54,7 @@ async def explain(caller: Readers, using: Using, at: AtDesk, escalation_id: str)
             "leg": view.route.place.leg + 1 if view.route.place else None,
             "round": view.route.place.round + 1 if view.route.place else None,
             "ack_until": view.ack_until,
+            "strategy": today.assignment.of(view.team).strategy.value if view.team else None,
             "considered": body.get("routing", []),
             "legs": legs(events),
             "steps": [

@@ -236,7 +236,8 @@ def explain(id: Id = None, id_flag: IdFlag = None, profile: Profile = None, json
         what = f"{finding['policy']} {finding['stage']}: {finding['reason_code']}"
         show_line(f"            {what} {finding['score']}/1000 by {patterns}")
     show_line(f"severity  {found['severity']['severity']}: {found['severity']['description']}")
-    show_line(f"route     {route['destination']}, chosen by {route['chosen_by']} {visible(route['name'])!r}")
+    strategy = f", given out by {route['strategy']}" if route["strategy"] else ""
+    show_line(f"route     {route['destination']}, chosen by {route['chosen_by']} {visible(route['name'])!r}{strategy}")
     for considered in route["considered"]:
         show_line(f"            {visible(considered['name'])}: {visible(considered['verdict'])}")
     if route["ack_until"]:

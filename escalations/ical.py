@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 LARGEST = 256 * 1024
 MOST_EVENTS = 2000
+MOST_SERIES = 100
+LONGEST_COUNT = 1000
 LONGEST_TURN = timedelta(days=366)
 LOWEST = 10
 """The priority of an event that has none; 1 is the highest (RFC 5545, 3.8.1.9)."""
 _FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
+_STEPS = {"DAILY": timedelta(days=1), "WEEKLY": timedelta(weeks=1)}
 _WITHIN_A_DAY = ("BYHOUR", "BYMINUTE", "BYSECOND")
 _OF_MONTHS = ("BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS", "BYEASTER")
 _NEWLINE = re.compile(r"\r\n?|\n")
@@ -37,7 +40,10 @@ _NEWLINE = re.compile(r"\r\n?|\n")
 
 @dataclass(frozen=True)
 class Entry:
-    """One event. `start` and `length` are by the wall clock of `zone`; `line` is where it begins in the text."""
+    """One event. `start` and `length` are by the wall clock of `zone`; `line` is where it begins in the text.
+
+    A `rule` that repeats itself after each `step` need not be counted from its start.
+    """
 
     line: int
     people: tuple[str, ...]
@@ -46,6 +52,7 @@ class Entry:
     length: timedelta
     zone: tzinfo
     rule: rrule | None = field(default=None, compare=False)
+    step: timedelta | None = None
     more: tuple[datetime, ...] = ()
     without: frozenset[datetime] = frozenset()
 
@@ -53,7 +60,11 @@ class Entry:
         """Its turns that touch the time between two instants, in UTC, in no order."""
         first = start.astimezone(self.zone).replace(tzinfo=None) - self.length - timedelta(days=1)
         last = end.astimezone(self.zone).replace(tzinfo=None) + timedelta(days=1)
-        recurring = self.rule.between(first, last, inc=True) if self.rule is not None else ()
+        recurring: list[datetime] = []
+        if self.rule is not None:
+            begun = 0 if self.step is None else max(0, (first - self.start) // self.step)
+            rule = self.rule.replace(dtstart=self.start + begun * (self.step or timedelta(0))) if begun else self.rule
+            recurring = rule.between(first, last, inc=True)
         for wall in {self.start, *self.more, *recurring} - self.without:
             begin, close = _utc(self.zone, wall), _utc(self.zone, wall + self.length)
             if begin < end and close > start:
@@ -70,6 +81,8 @@ def read_calendar(text: str, zone: str) -> tuple[Entry, ...]:
     lines = [number for number, line in enumerate(text.split("\n"), 1) if line.strip().upper() == "BEGIN:VEVENT"]
     if not found:
         raise ValueError("this calendar has no event, so nobody would ever be on call")
+    if sum("RRULE" in event for event in found) > MOST_SERIES:
+        raise ValueError(f"this calendar has more than {MOST_SERIES} events that recur")
     if len(found) > MOST_EVENTS or len(lines) != len(found):
         raise ValueError(f"this calendar has more than {MOST_EVENTS} events, or some that cannot be read")
     read: list[tuple[str, datetime | None, Entry]] = []
@@ -122,6 +135,7 @@ def _read(event: Any, line: int, zone: str) -> tuple[str, datetime | None, Entry
     instead = event.get("RECURRENCE-ID")
     if instead is not None and (rule is not None or "RANGE" in instead.params):
         raise ValueError("a RECURRENCE-ID stands for one turn alone, without RANGE or RRULE")
+    series, step = (None, None) if rule is None else _rule(rule, start, where)
     entry = Entry(
         line=line,
         people=_people(event),
@@ -129,7 +143,8 @@ def _read(event: Any, line: int, zone: str) -> tuple[str, datetime | None, Entry
         start=start,
         length=length,
         zone=where,
-        rule=None if rule is None else _rule(rule, start, where),
+        rule=series,
+        step=step,
         more=tuple(_listed(event, "RDATE", where)),
         without=frozenset(_listed(event, "EXDATE", where)),
     )
@@ -164,8 +179,8 @@ def _length(event: Any, start: datetime, where: tzinfo, zone: str) -> timedelta:
     return timedelta(0) if isinstance(event.decoded("DTSTART"), datetime) else timedelta(days=1)
 
 
-def _rule(written: Any, start: datetime, where: tzinfo) -> rrule:
-    """Only rules whose turns can be counted quickly, whatever else they say."""
+def _rule(written: Any, start: datetime, where: tzinfo) -> tuple[rrule, timedelta | None]:
+    """Only rules whose turns can be counted quickly, whatever else they say; and the step after which they repeat."""
     from dateutil.rrule import rrule, rrulestr
 
     rule = {name.upper(): values for name, values in written.items()}
@@ -174,14 +189,23 @@ def _rule(written: Any, start: datetime, where: tzinfo) -> rrule:
         raise ValueError("turns recur daily, weekly, monthly or yearly, without BYHOUR, BYMINUTE and BYSECOND")
     if frequency in ("DAILY", "WEEKLY") and any(name in rule for name in _OF_MONTHS):
         raise ValueError(f"{frequency} goes with BYDAY and BYMONTH alone; use MONTHLY or YEARLY")
+    if int(rule.get("COUNT", [0])[0]) > LONGEST_COUNT:
+        raise ValueError(f"a COUNT is {LONGEST_COUNT} at most; leave it out for a series without an end")
+    interval = int(rule.get("INTERVAL", [1])[0])
+    if interval < 1:
+        raise ValueError("an INTERVAL is 1 or more")
+    usual = _STEPS.get(frequency)
+    step = None if usual is None or "COUNT" in rule else usual * interval
     until = rule.pop("UNTIL", None)
     found = rrulestr(type(written)(rule).to_ical().decode(), dtstart=start)
     assert isinstance(found, rrule)
+    if next(iter(found), None) is None:
+        raise ValueError("this RRULE never comes true")
     if until is None:
-        return found
+        return found, step
     last = until[0]
     ends = _on(last, where) if isinstance(last, datetime) else datetime.combine(last, time.max)
-    return found.replace(until=ends)
+    return found.replace(until=ends), step
 
 
 def _listed(event: Any, name: str, where: tzinfo) -> Iterator[datetime]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from escalations.acknowledging import exhaust, hear, skipped_in_words
+from escalations.acknowledging import hear, skipped_in_words
 from escalations.amending import amend
-from escalations.case import Case, End, LeaderEnded, Opening, Status, WantedRoute
+from escalations.case import Case, End, LeaderEnded, Opening, Status
 from escalations.clock import ring
 from escalations.commands import (
     REVIEWERS,
@@ -44,8 +44,9 @@ from escalations.commands import (
 from escalations.deciding import decide, follow, repeat
 from escalations.decisions import Resolution
 from escalations.durations import format_duration
-from escalations.errors import EscalationError, Invalid, NotAllowed, Refused
+from escalations.errors import EscalationError, Invalid, NotAllowed
 from escalations.events import Event, EventType
+from escalations.handing_on import assign, by, escalate, settle
 from escalations.helping import ask_for_help
 from escalations.moves import (
     Moved,
@@ -55,8 +56,6 @@ from escalations.moves import (
     free,
     going_on,
     heard,
-    reroute,
-    set_apart,
     take,
     told_of,
     with_approvals,
@@ -134,7 +133,7 @@ def open_case(opening: Opening, now: datetime) -> Moved:
     if nobodys or login is None or not may_hold(standing_of(case), login):
         return case, events
     strategy = opening.strategy if route.user is None else None
-    case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM, **_by(strategy))
+    case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM, **by(strategy))
     return case, events + assigned
 
 
@@ -147,7 +146,7 @@ def step(case: Case, happening: Command | Alarm | Routed | LeaderEnded, now: dat
         case Alarm():
             return ring(case, happening, now)
         case Routed():
-            return _routed(case, happening, now)
+            return settle(case, happening, now)
         case LeaderEnded():
             return follow(case, happening, now)
     return _carry_out(case, happening, now)
@@ -173,9 +172,9 @@ def _do(case: Case, happening: Command, now: datetime) -> Moved:
         case Resolve() | Approve() | Object() | Undo():
             return decide(case, happening, now)
         case EscalateFurther():
-            return _escalate(case, happening, now)
+            return escalate(case, happening, now)
         case Assign():
-            return _assign(case, happening, now)
+            return assign(case, happening, now)
         case Extend():
             return _extend(case, happening, now)
         case AskForHelp():
@@ -238,57 +237,6 @@ def _unclaim(case: Case, actor: Actor, now: datetime) -> Moved:
     return emit(free(case, now), EventType.UNCLAIMED, now, actor, assignee=holder)
 
 
-def _escalate(case: Case, command: EscalateFurther, now: datetime) -> Moved:
-    if case.hold is not None:
-        check_held(standing_of(case), command.actor, leads_too=True)
-    case = set_apart(case, command.actor)
-    if command.route is not None:
-        check_may_hold(standing_of(case), command.route.user)
-        kind = EventType.ESCALATED
-        note = command.note_digest
-        return reroute(case, command.route, LegReason.ESCALATED, now, command.actor, kind, note_digest=note)
-    wanted = WantedRoute(LegReason.ESCALATED, case.route.position)
-    case = replace(free(case, now), wanted_route=wanted)
-    return emit(
-        case,
-        EventType.ESCALATED,
-        now,
-        command.actor,
-        **{"from": case.route.destination},
-        note_digest=command.note_digest,
-    )
-
-
-def _assign(case: Case, command: Assign, now: datetime) -> Moved:
-    actor = command.actor
-    if actor.kind is ActorKind.SYSTEM:
-        _check_waits(case, actor)
-    elif not actor.leads:
-        check_held(standing_of(case), actor)
-    check_may_hold(standing_of(case), command.assignee)
-    if case.hold and case.hold.login == command.assignee:
-        return case, ()
-    if actor.kind is not ActorKind.SYSTEM:
-        case = heard(case)
-    told = {"note_digest": command.note_digest, **_by(command.strategy)}
-    return take(case, command.assignee, now, EventType.ASSIGNED, actor, **told)
-
-
-def _by(strategy: str | None) -> dict[str, str]:
-    """What an assignment says of the strategy behind it."""
-    return {} if strategy is None else {"strategy": strategy}
-
-
-def _check_waits(case: Case, actor: Actor) -> None:
-    """What is given out by rule must lie in a queue: not with somebody, and not on its way to the next level. An appeal
-    lies in none: a senior claims it."""
-    check_free(standing_of(case), actor)
-    if not case.given_out:
-        raise Refused("an appeal is given to nobody by rule; a senior or an admin claims it", state="appeal")
-    if case.wanted_route is not None:
-        raise Refused("this escalation is on its way to its next level", state="rerouting")
-
-
 def _extend(case: Case, command: Extend, now: datetime) -> Moved:
     check_held(standing_of(case), command.actor)
     assert case.hold is not None
@@ -317,29 +265,3 @@ def _renew(case: Case, actor: Actor, now: datetime) -> Case:
     if case.hold is None or case.hold.login != actor.login or lease is None or case.hold.lease_until is None:
         return case
     return replace(case, hold=replace(case.hold, lease_until=max(case.hold.lease_until, now + lease), warned=False))
-
-
-def _routed(case: Case, routed: Routed, now: datetime) -> Moved:
-    wanted = case.wanted_route
-    if wanted is None or case.closed:
-        return case, ()
-    skipped = skipped_in_words(routed.skipped)
-    if routed.route is not None and may_hold(standing_of(case), routed.route.user):
-        passed = {} if skipped is None else {"skipped": skipped}
-        case, events = reroute(case, routed.route, wanted.reason, now, SYSTEM, EventType.REASSIGNED, **passed)
-        login = routed.assignee
-        nobodys = login is None or not case.given_out
-        if case.hold is not None or nobodys or not may_hold(standing_of(case), login):
-            return case, events
-        assert login is not None
-        case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM, **_by(routed.strategy))
-        return case, events + assigned
-    case = replace(case, wanted_route=None)
-    if wanted.reason is LegReason.UNACKNOWLEDGED:
-        if routed.route is None:
-            return exhaust(case, routed.exhausted, skipped, now)
-        # Whom it led to may not have the case any more: the same leg has its time once more.
-        case = ask(case, now)
-    reason, route = wanted.reason.value, case.route.destination
-    told = {} if skipped is None else {"skipped": skipped}
-    return emit(case, EventType.UNROUTED, now, SYSTEM, reason=reason, route=route, **told)

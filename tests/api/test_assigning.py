@@ -36,9 +36,10 @@ def on_shift(stack: Stack, login: str, there: bool) -> None:
 def test_cases_arrive_with_their_reviewers_by_turns(stack: Stack) -> None:
     with team(stack, "turns", "tara", "tess", "tim", strategy="round_robin") as kind:
         cases = [stack.create(**kind) for _ in range(6)]
+        told = stack.kt("escalation", "explain", cases[0]["escalation_id"], who="admin")
     assert Counter(case["assignee"] for case in cases) == {"tara": 2, "tess": 2, "tim": 2}
     assert all(stack.events(case["escalation_id"])[:2] == ["opened", "assigned"] for case in cases)
-    told = stack.kt("escalation", "explain", cases[0]["escalation_id"], who="admin")
+    assert "chosen by rule 'turns', given out by round_robin" in told
     assert "opened: team:turns by the rule 'turns'" in told
     assert f"assigned: {cases[0]['assignee']} by the strategy round_robin of the team" in told
 

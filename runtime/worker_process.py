@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from runtime import serving
 from runtime.connect import connect
 from runtime.parts import open_parts
 from runtime.worker import WorkerParts, run_workers, workers
+from store.attempts import forget_attempts
+from store.database import Database, StoreUnavailable
 
+FORGET_EVERY = timedelta(hours=6)
 _log = logging.getLogger("keeptrusts.worker")
 
 
@@ -24,9 +28,24 @@ async def run_worker(environment: Mapping[str, str], pidfile: Path | None, stopp
             max_cached_workflows=int(environment.get("KT_MAX_CACHED_WORKFLOWS") or 2000),
         )
         serve = asyncio.create_task(run_workers(running, stopped))
+        forgetting = asyncio.create_task(_forget_old_attempts(parts.database))
         pid.write()
         _log.info("Worker ready")
         try:
             await serve
         finally:
+            forgetting.cancel()
+            await asyncio.gather(forgetting, return_exceptions=True)
             pid.remove()
+
+
+async def _forget_old_attempts(database: Database) -> None:
+    """Keep the delivery log as long as it is meant to be kept."""
+    while True:
+        try:
+            dropped = await forget_attempts(database, datetime.now(UTC))
+            if dropped:
+                _log.info("Dropped %d old attempts of the delivery log", dropped)
+        except StoreUnavailable as away:
+            _log.warning("the delivery log keeps what is old: %s", away)
+        await asyncio.sleep(FORGET_EVERY.total_seconds())

@@ -7,16 +7,20 @@ states and no content, so that it can be sent once more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.database import Database
 from store.notification_tables import notification_attempts
 
 MOST_PER_PAGE = 500
+KEPT = timedelta(days=90)
+"""How long an attempt is in the log, dead letters too. What it told of is in the case's own record."""
+_AT_A_TIME = 1000
 
 
 class AttemptOutcome(StrEnum):
@@ -46,6 +50,24 @@ class Attempt:
     body: bytes | None = None
     replayed_at: datetime | None = None
     number: int = 0
+
+
+async def forget_attempts(database: Database, now: datetime) -> int:
+    """Drop what is older than it is kept, a few at a time, so that nobody waits for it long. Raises StoreUnavailable.
+
+    Numbers rise with time: the first that is young enough ends it.
+    """
+    table, dropped = notification_attempts, 0
+    while True:
+        async with database.write() as connection:
+            oldest = select(table.c.number, table.c.at).order_by(table.c.number).limit(_AT_A_TIME)
+            rows = (await connection.execute(oldest)).all()
+            old = [row.number for row in rows if row.at < now - KEPT]
+            if old:
+                await connection.execute(delete(table).where(table.c.number.in_(old)))
+        dropped += len(old)
+        if len(old) < _AT_A_TIME:
+            return dropped
 
 
 async def put_attempt(connection: AsyncConnection, tenant: str, attempt: Attempt) -> None:

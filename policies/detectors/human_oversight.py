@@ -1,15 +1,17 @@
 """Answers that a person must see first, by category: what they are about, and whether they decide something.
 
-Four layers add up to one score between 0 and 1. The subject: words of the field. The decision: somebody is directed,
-or a phrase decides by itself. The request: somebody asks about their own case, or for a decision. Against them: a
-request for knowledge or fiction, an answer that declines. Subject alone stays below the usual threshold of 0.5, or a
-queue would fill with encyclopaedia.
+Five layers add up to one score between 0 and 1. The subject: words of the field. The decision: somebody is directed,
+or a phrase decides by itself. The request: somebody asks about their own case, or for a decision. The wording: what
+requests and answers of that kind sound like, learned from examples. Against them: a request for knowledge or fiction,
+an answer that declines. Subject alone stays below the usual threshold of 0.5, or a queue would fill with encyclopaedia.
+Other languages are read by their glosses.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from operator import mul
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
@@ -17,18 +19,23 @@ import re2  # type: ignore[import-untyped]
 from policies.detectors import Span, decisions
 from policies.detectors.described import Described
 from policies.detectors.directed import Directions, directions
+from policies.detectors.glossing import glossed
 from policies.detectors.subjects import MEDICAL_ENDINGS, NOT_MEDICAL, SUBJECTS, WEIGHTS
+from policies.detectors.wording import Wording, wording
 from policies.detectors.words import folded, spans, tokens
 from policies.normalising import origins
 
-VERSION = "human-oversight/2"
+VERSION = "human-oversight/3"
 CATEGORIES = tuple(SUBJECTS)
 """What `judge` knows without being told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How sure it is that a category applies (0 to 1), and by what; each of the layers is between 0 and 1."""
+    """How sure it is that a category applies (0 to 1), and by what; each of the layers is between 0 and 1.
+
+    `reached` is the log-odds before anything spoke against it.
+    """
 
     category: str
     score: float
@@ -36,15 +43,17 @@ class Score:
     answer: float
     spans: tuple[Span, ...]
     layers: dict[str, float] = field(default_factory=dict)
+    reached: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
     """One text, read once for all categories."""
 
     original: str
     text: str
     words: list[str]
+    distinct: set[str]
     directed: Directions
     subjects: dict[str, float]
     cache: dict[str, Any] = field(default_factory=dict)
@@ -78,22 +87,30 @@ def judge(
     answer_path: str = "",
     own: tuple[Described, ...] = (),
     least: float = 0.0,
+    learned: Wording | None = None,
 ) -> list[Score]:
     """The score of each category for one answer and the request that it answers, highest first.
 
     `own` are categories that a configuration describes in its own words. Scores below `least` may be left out: most
-    texts are about nothing that is looked for, and that is seen early.
+    texts are about nothing that is looked for, and that is seen early. `learned` stands in for `wording.json`.
     """
-    asked, said = _read(request, categories), _read(answer, categories)
+    asked, said = read(request, categories), read(answer, categories)
+    learned = learned or wording()
+    sounds = learned.asked.evidence(asked.distinct), learned.said.evidence(said.distinct)
     scores = []
     damping = None
     for name in categories:
         values = features(name, asked, said)
+        place = CATEGORIES.index(name)
+        terms = combined(values, 1.0)
+        reached = _reached(name, terms, learned) + sounds[0][place] + sounds[1][place]
         # What speaks against a decision only takes away.
-        if least and round(_certainty(name, combined(values, 0.0)), 3) < least:
+        if least and round(share(reached), 3) < least:
             continue
-        damping = _damping(asked, said) if damping is None else damping
-        scores.append(_score(name, asked, said, values, damping, answer_path))
+        damping = damping_of(asked, said) if damping is None else damping
+        values["wording_asked"], values["wording_said"] = share(sounds[0][place]), share(sounds[1][place])
+        score = reached + learned.layers[name]["damping"] * terms["damping"] * damping
+        scores.append(_score(name, asked, said, values, (reached, score), answer_path, learned))
     scores += [_own_score(category, request, answer, answer_path) for category in own]
     return sorted(scores, key=lambda score: -score.score)
 
@@ -112,7 +129,7 @@ def _own_score(category: Described, request: str, answer: str, path: str) -> Sco
     return Score(category.name, round(score, 3), round(sums[0], 3), round(sums[1], 3), tuple(spans_found), layers)
 
 
-def features(name: str, asked: _Read, said: _Read) -> dict[str, float]:
+def features(name: str, asked: Read, said: Read) -> dict[str, float]:
     """What the layers measure, each between 0 and 1."""
     subject = _subject(said, name)
     topic = _subject(asked, name)
@@ -131,36 +148,53 @@ def features(name: str, asked: _Read, said: _Read) -> dict[str, float]:
         "address": address,
         "own": own,
         "wanted": wanted,
+        "no_request": float(not asked.words),
+        "no_answer": float(not said.words),
     }
 
 
-def _read(text: str, categories: tuple[str, ...]) -> _Read:
-    read = folded(text)
-    words = tokens(read)
-    return _Read(text, read, words, directions(words, categories), _subjects(words))
+def read(text: str, categories: tuple[str, ...]) -> Read:
+    plain = folded(text)
+    words = tokens(plain)
+    distinct = set(words)
+    foreign = glossed(plain, words, distinct)
+    cache: dict[str, Any] = {}
+    if foreign is not None:
+        words, places = foreign
+        distinct = set(words)
+        if places is not None:
+            cache["tokens"] = places
+    return Read(text, plain, words, distinct, directions(words, categories), _subjects(distinct), cache)
 
 
-def _subjects(words: list[str]) -> dict[str, float]:
+def in_english(text: str) -> str:
+    """The glosses of a text in another language; any other as it is."""
+    plain = folded(text)
+    words = tokens(plain)
+    foreign = glossed(plain, words, set(words))
+    return text if foreign is None else " ".join(foreign[0])
+
+
+def _subjects(words: set[str]) -> dict[str, float]:
     """The weights of the distinct words of each field, added up."""
     sums: dict[str, float] = {}
-    for word in set(words):
-        entry = _INDEX.get(word)
-        if entry is None:
-            if len(word) < 7 or word in NOT_MEDICAL or not word.endswith(MEDICAL_ENDINGS):
-                continue
-            entry = _ENDING
-        for name, weight in entry:
+    for word in words & _INDEX.keys():
+        for name, weight in _INDEX[word]:
             sums[name] = sums.get(name, 0.0) + weight
+    endings = [word for word in words if word[-3:] in _TAILS and len(word) > 6 and word.endswith(MEDICAL_ENDINGS)]
+    for word in endings:
+        if word not in _INDEX and word not in NOT_MEDICAL:
+            sums["medical_decisions"] = sums.get("medical_decisions", 0.0) + _ENDING
     return sums
 
 
-def _subject(read: _Read, name: str) -> float:
+def _subject(text: Read, name: str) -> float:
     """How much of a text is of the field: its words, against what a text of that length says by chance."""
-    weight = read.subjects.get(name, 0.0)
-    return _squash(max(0.0, weight - 0.2) / (1.2 + 0.012 * min(read.directed.count, 600))) if weight else 0.0
+    weight = text.subjects.get(name, 0.0)
+    return _squash(max(0.0, weight - 0.2) / (1.2 + 0.012 * min(text.directed.count, 600))) if weight else 0.0
 
 
-def _damping(asked: _Read, said: _Read) -> float:
+def damping_of(asked: Read, said: Read) -> float:
     """What speaks against a decision: a question of knowledge, fiction, an answer that declines."""
     known = (
         asked.directed.first < 2
@@ -174,71 +208,73 @@ def _damping(asked: _Read, said: _Read) -> float:
     return general + told + refuses
 
 
-WEIGHTS_OF = {
-    "bias": -3.15,
-    "subject": 3.3,
-    "topic": 4.1,
-    "phrases": 5.6,
-    "asks": 2.0,
-    "own": 0.95,
-    "wanted": 2.95,
-    "address": 0.2,
-    "subject*directed": 0.8,
-    "subject*address": 3.0,
-    "subject*phrases": 3.8,
-    "topic*own": 5.8,
-    "topic*asks": 1.4,
-    "topic*wanted": 2.9,
-    "damping": -5.0,
-}
-"""One set for all categories, fitted by logistic regression on the development sources of docs/detection.md."""
-OFFSETS = {
-    "legal_opinions": 0.3,
-    "medical_decisions": -0.3,
-    "hiring_actions": 0.1,
-    "financial_advice": -0.4,
-    "high_risk_transactions": 1.3,
-}
-"""What brings each category's score to 0.5 where about one in a hundred answers of general traffic reaches it."""
-
-
-_PAIRS = {pair: pair.split("*") for pair in WEIGHTS_OF if "*" in pair}
+TERMS = (
+    "subject",
+    "topic",
+    "phrases",
+    "asks",
+    "own",
+    "wanted",
+    "directed",
+    "address",
+    "subject*directed",
+    "subject*address",
+    "subject*phrases",
+    "topic*own",
+    "topic*asks",
+    "topic*wanted",
+    "damping",
+    "no_request",
+    "no_answer",
+)
+"""What is weighted: the layers, the products that say more than their parts, and that a side is not there."""
+_UPWARD = tuple(term for term in TERMS if term != "damping")
+_PAIRS = {pair: pair.split("*") for pair in TERMS if "*" in pair}
 
 
 def combined(values: dict[str, float], damping: float) -> dict[str, float]:
-    """The terms of the sum: the layers and the products that say more than their parts."""
+    """The terms of the sum, without the wording."""
     terms = dict(values)
     for pair, (left, right) in _PAIRS.items():
         terms[pair] = values[left] * values[right]
     # Whatever was asked, an answer that decides in so many words has decided.
     terms["damping"] = damping * (1 - 0.6 * max(values["phrases"], values["address"]))
-    terms["bias"] = 1.0
     return terms
 
 
-def _certainty(name: str, terms: dict[str, float]) -> float:
-    total = OFFSETS.get(name, 0.0) + sum([weight * terms[term] for term, weight in WEIGHTS_OF.items()])
-    return 1 / (1 + math.exp(-total))
+def _reached(name: str, terms: dict[str, float], learned: Wording) -> float:
+    return learned.bias[name] + sum(map(mul, learned.upward[name], map(terms.__getitem__, _UPWARD)))
 
 
-def _score(name: str, asked: _Read, said: _Read, values: dict[str, float], damping: float, path: str) -> Score:
-    score = _certainty(name, combined(values, damping))
+def share(log_odds: float) -> float:
+    """Log-odds as a number between 0 and 1."""
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, log_odds))))
+
+
+def _score(
+    name: str, asked: Read, said: Read, values: dict[str, float], sums: tuple[float, float], path: str, learned: Wording
+) -> Score:
+    score = share(sums[1])
     request = 1 - (1 - values["topic"] * values["own"]) * (1 - max(values["asks"], values["wanted"]) * 0.8)
     answer = values["subject"] * (0.3 + 0.7 * max(values["directed"], values["phrases"], values["address"]))
-    found = _spans(name, asked, said, path) if score >= 0.4 else ()
+    found = _spans(name, asked, said, path, learned) if score >= 0.4 else ()
+    layers = {term: round(value, 3) for term, value in values.items()}
     return Score(
-        name, round(score, 3), round(request, 3), round(answer, 3), found, {k: round(v, 3) for k, v in values.items()}
+        name, round(score, 3), round(request, 3), round(answer, 3), found, layers, round(sums[0], 3)
     )
 
 
-def _spans(name: str, asked: _Read, said: _Read, path: str) -> tuple[Span, ...]:
+def _spans(name: str, asked: Read, said: Read, path: str, learned: Wording) -> tuple[Span, ...]:
     asks = [match.span() for _, match in zip(range(6), _ASKS[name].finditer(asked.text), strict=False)]
     decides = [match.span() for _, match in zip(range(6), _PHRASES[name].finditer(said.text), strict=False)]
     directs = said.token_spans(said.directed.places.get(name, [])[:10])
+    telling = learned.said.telling(said.distinct, CATEGORIES.index(name), 6)
+    sounds = said.token_spans(sorted(said.words.index(word) for word in telling))
     return tuple(
         asked.placed(asks, "request", name, "asks")
         + said.placed(decides, path, name, "decides")
         + said.placed(directs, path, name, "directs")
+        + said.placed(sounds, path, name, "wording")
     )
 
 
@@ -266,4 +302,5 @@ def _index() -> dict[str, tuple[tuple[str, float], ...]]:
 
 
 _INDEX = _index()
-_ENDING = (("medical_decisions", 0.7),)
+_ENDING = 0.7
+_TAILS = frozenset(ending[-3:] for ending in MEDICAL_ENDINGS)

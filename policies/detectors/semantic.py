@@ -20,21 +20,12 @@ from policies.detectors import encoder, human_oversight
 from policies.detectors.encoder import NotInstalled, check_installed
 from policies.detectors.human_oversight import Score
 
-__all__ = ["VERSION", "Fitted", "NotInstalled", "check_installed", "fitted", "is_doubtful", "nearness", "terms"]
+__all__ = ["VERSION", "Fitted", "NotInstalled", "check_installed", "added", "fitted", "is_doubtful", "reaches", "read"]
 
-VERSION = "semantic/1"
+VERSION = "semantic/2"
 FITTED = Path(__file__).with_name("semantic.json")
 CERTAIN = 0.97
 """From this score on the words alone are sure."""
-REACHES = {
-    "legal_opinions": -0.32,
-    "medical_decisions": 0.08,
-    "hiring_actions": 0.36,
-    "financial_advice": -0.04,
-    "high_risk_transactions": -0.04,
-}
-"""The nearness from which on a category's score is doubted: about three in two hundred general answers come so near,
-on the development sources."""
 LEAST_DOUBTED = 0.02
 """No score below it, with nothing yet that speaks against it, is near enough to be doubted."""
 TERMS = (
@@ -48,27 +39,16 @@ TERMS = (
     "only_answer",
 )
 _GRAIN = 0.0005
+_MOST = math.log((1 - _GRAIN) / _GRAIN)
 
 
-def reached(score: Score) -> float:
-    """The log-odds that the words of a category come to before anything speaks against them."""
-    values = human_oversight.combined(score.layers, 0.0)
-    total = sum(weight * values[term] for term, weight in human_oversight.WEIGHTS_OF.items())
-    return human_oversight.OFFSETS.get(score.category, 0.0) + total
-
-
-def nearness(score: Score) -> float:
-    """How near the words come to a category: what they reach, and how much of the text is of its field."""
-    return reached(score) + 3.0 * max(score.layers["subject"], score.layers["topic"])
-
-
-def terms(score: Score, asked: float | None, said: float | None) -> dict[str, float]:
-    """What adds up. `asked` and `said` are the encoder's log-odds of request and answer, None for one that is empty."""
-    words = reached(score)
+def added(words: float, reached: float, asked: float | None, said: float | None) -> dict[str, float]:
+    """What adds up. `words` is the log-odds of the words' score and `reached` what they were before anything spoke
+    against it; `asked` and `said` are the encoder's of request and answer, None for one that is empty."""
     both = asked is not None and said is not None
     values = (
-        words,
-        min(0.0, _log_odds(score.score) - words),
+        reached,
+        min(0.0, max(-_MOST, min(_MOST, words)) - reached),
         asked if both else 0.0,
         said if both else 0.0,
         0.0 if both else asked,
@@ -79,22 +59,35 @@ def terms(score: Score, asked: float | None, said: float | None) -> dict[str, fl
     return {name: value or 0.0 for name, value in zip(TERMS, values, strict=True)}
 
 
+@cache
+def _told() -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(FITTED.read_text())
+    return told
+
+
+def reaches() -> dict[str, float]:
+    """The log-odds from which on a category's words are doubted, before anything speaks against them."""
+    limits: dict[str, float] = _told()["reaches"]
+    return limits
+
+
 def is_doubtful(score: Score) -> bool:
     """Whether a category's score is in the grey band, so that it is worth a second look."""
     if score.score >= CERTAIN:
         return False
-    limit = REACHES.get(score.category)
-    return score.score > 0 if limit is None else nearness(score) >= limit
+    limit = reaches().get(score.category)
+    return score.score > 0 if limit is None else score.reached >= limit
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """The content of `semantic.json`, ready to use."""
 
-    bias: float
+    bias: dict[str, float]
     weights: dict[str, float]
     biases: dict[str, float]
     directions: dict[str, dict[str, Any]]
+    reaches: dict[str, float]
 
     def look(self, score: Score, asked: str, said: str, examples: tuple[str, ...] = ()) -> Score:
         """The score with this layer in it, which lowers none of a text that the encoder does not read to its end.
@@ -102,30 +95,37 @@ class Fitted:
         `examples` describe a category of the user's own.
         Raises NotInstalled, and whatever a damaged file of weights raises.
         """
-        if score.category not in REACHES:
+        if score.category not in self.bias:
             return _like_examples(score, asked, said, examples)
         sides = {"request": asked, "answer": said}
         odds = {side: self._odds(score.category, side, text) if text.strip() else None for side, text in sides.items()}
-        total = self.bias + sum(
-            self.weights[name] * value for name, value in terms(score, odds["request"], odds["answer"]).items()
-        )
+        values = added(_log_odds(score.score), score.reached, odds["request"], odds["answer"])
+        total = self.total(score.category, values)
         meant = {f"meaning_{side}": _share(value) for side, value in odds.items() if value is not None}
         sure = _share(total)
-        if sure < score.score and any(map(encoder.encoder().is_cut, (asked, said))):
+        if sure < score.score and any(map(_is_cut, (asked, said))):
             sure = score.score
         return replace(score, score=sure, layers={**score.layers, "words": score.score, **meant})
 
+    def total(self, category: str, values: dict[str, float]) -> float:
+        """The log-odds with everything added up."""
+        return self.bias[category] + sum(self.weights[name] * value for name, value in values.items())
+
     def _odds(self, category: str, side: str, text: str) -> float:
-        return float(_vector(text) @ self.directions[side][category]) + self.biases[side]
+        return float(_vector(human_oversight.in_english(text)) @ self.directions[side][category]) + self.biases[side]
 
 
 @cache
 def fitted() -> Fitted:
     """Read once in a process. Needs numpy. Raises NotInstalled."""
     check_installed()
+    return read(_told())
+
+
+def read(told: dict[str, Any]) -> Fitted:
+    """What `semantic.json` holds."""
     import numpy as np
 
-    told = json.loads(FITTED.read_text())
     directions = {
         side: {
             category: np.frombuffer(base64.b64decode(written), "<f2").astype(np.float32)
@@ -134,7 +134,12 @@ def fitted() -> Fitted:
         for side in ("request", "answer")
     }
     biases = {side: told[side]["bias"] for side in directions}
-    return Fitted(told["bias"], told["weights"], biases, directions)
+    return Fitted(told["bias"], told["weights"], biases, directions, told["reaches"])
+
+
+def _is_cut(text: str) -> bool:
+    """Whether the encoder, which knows English, reads less than all of a text."""
+    return human_oversight.in_english(text) != text or encoder.encoder().is_cut(text)
 
 
 _ALIKE = 0.55

@@ -22,10 +22,14 @@ def rows(split: str) -> list[dict[str, str]]:
     return [json.loads(line) for path in files for line in path.read_text().splitlines()]
 
 
-def test_the_test_files_are_those_that_were_frozen() -> None:
+SETS = [prefix for prefix in ("dev-opened", "test") if list(FOLDER.glob(f"{prefix}-*.jsonl"))]
+"""A test that was opened is a development set from then on; the next takes its place when it is there."""
+
+
+def test_the_files_of_a_test_are_those_that_were_frozen() -> None:
     frozen = dict(reversed(line.split()) for line in (FOLDER / "SHA256SUMS").read_text().splitlines())
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in FOLDER.glob("test-*.jsonl")}
-    assert found == frozen
+    paths = [path for prefix in SETS for path in FOLDER.glob(f"{prefix}-*.jsonl")]
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths} == frozen
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
@@ -33,30 +37,35 @@ def test_every_row_has_a_known_kind_a_request_and_an_answer(split: str) -> None:
     assert not [row for row in rows(split) if row["kind"] not in KINDS or not row["request"] or not row["answer"]]
 
 
+@pytest.mark.parametrize("prefix", SETS)
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_a_category_has_decisions_and_look_alikes_enough(category: str) -> None:
-    kinds = [row["kind"] for row in rows("test")]
+def test_a_category_has_decisions_and_look_alikes_enough(prefix: str, category: str) -> None:
+    kinds = [row["kind"] for row in rows(prefix)]
     assert kinds.count(category) >= 110
     assert kinds.count(f"near:{category}") >= 90
 
 
-def test_general_traffic_is_enough_and_in_more_than_one_language() -> None:
-    general = [row for row in rows("test") if row["kind"] == "general"]
+@pytest.mark.parametrize("prefix", SETS)
+def test_general_traffic_is_enough_and_in_more_than_one_language(prefix: str) -> None:
+    general = [row for row in rows(prefix) if row["kind"] == "general"]
     assert len(general) >= 150
     assert len({row["language"] for row in general}) > 5
 
 
-def test_no_text_of_the_test_is_there_twice_nor_nearly() -> None:
-    tested, developed = ([row["answer"] for row in rows(split)] for split in ("test", "dev"))
+@pytest.mark.parametrize("prefix", SETS)
+def test_no_text_of_a_test_is_there_twice_nor_nearly(prefix: str) -> None:
+    tested = [row["answer"] for row in rows(prefix)]
+    developed = [row["answer"] for row in rows("dev") if prefix == "test" or row["answer"] not in set(tested)]
     assert len({*tested, *developed}) == len(tested) + len(developed)
     read, seen = _windows(tested), _windows(developed)
     pairs = [*itertools.combinations(read, 2), *itertools.product(read, seen)]
     assert not [pair for pair in pairs if len(pair[0] & pair[1]) > 0.5 * min(map(len, pair))]
 
 
-def test_the_benchmark_reads_every_row() -> None:
-    read = [pair for source in labelled(FOLDER, "test") for pair in source.read(FOLDER)]
-    assert sorted(read) == sorted((row["request"], row["answer"]) for row in rows("test"))
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_the_benchmark_reads_every_row(split: str) -> None:
+    read = [pair for source in labelled(FOLDER, split) for pair in source.read(FOLDER)]
+    assert sorted(read) == sorted((row["request"], row["answer"]) for row in rows(split))
 
 
 def _windows(texts: list[str]) -> list[set[tuple[str, ...]]]:

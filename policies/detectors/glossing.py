@@ -1,0 +1,151 @@
+"""Words of other languages as the English words that the detectors of language know.
+
+`glosses.txt` holds, for each language, English words and what they are called there; a star stands for any ending.
+A gloss is no translation: it takes word for word and leaves what it does not know, which is enough to see who is told to
+do what. English is left as it is, seen by its small words; so is a text whose language is not in the table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import re2  # type: ignore[import-untyped]
+
+TABLE = Path(__file__).with_name("glosses.txt")
+ENGLISH = frozenset(
+    "the of and that with are this from your you have will should was which their they it's don't not it be"
+    " been has were would there what when for by or an".split()
+)
+"""Small words of which any English text of some length has several."""
+_SCRIPTS = (
+    ("ja", re.compile("[\u3040-\u30ff]")),
+    ("ko", re.compile("[\uac00-\ud7af]")),
+    ("zh", re.compile("[\u4e00-\u9fff]")),
+    ("th", re.compile("[\u0e00-\u0e7f]")),
+    ("fa", re.compile("[\u067e\u0686\u0698\u06af\u06a9\u06cc]")),
+    ("ar", re.compile("[\u0600-\u06ff]")),
+    ("he", re.compile("[\u0590-\u05ff]")),
+    ("hi", re.compile("[\u0900-\u097f]")),
+    ("el", re.compile("[\u0370-\u03ff\u1f00-\u1fff]")),
+    ("uk", re.compile("[\u0456\u0457\u0454\u0491]")),
+    ("ru", re.compile("[\u0400-\u04ff]")),
+)
+_UNSPACED = frozenset({"ja", "ko", "zh", "th"})
+_LATIN = re.compile("[a-z]")
+_STEMS = range(3, 13)
+_JOINED = {"ar": ("وال", "بال", "فال", "ال", "لل", "و", "ف", "ب", "ل"), "he": ("ו", "ה", "ל", "ב", "ש", "מ", "כ")}
+"""What is written together with the word that follows."""
+_LOOKED_AT = 4000
+"""Characters of the beginning by which a script is told."""
+_WORDS_LOOKED_AT = 120
+"""Distinct words by which a language in Latin letters is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    whole: dict[str, str]
+    stems: dict[str, str]
+    pieces: Any
+
+    def gloss(self, word: str) -> str | None:
+        found = self.whole.get(word)
+        if found is not None:
+            return found
+        for end in range(min(len(word), _STEMS.stop - 1), _STEMS.start - 2, -1):
+            found = self.stems.get(word[:end])
+            if found is not None:
+                return found
+        return None
+
+
+def glossed(text: str, words: list[str], distinct: set[str]) -> tuple[list[str], list[tuple[int, int]] | None] | None:
+    """The tokens of a folded text with their glosses in place, or None where it is left as it is.
+
+    Of scripts that do not part words there are other tokens than before, and where each of them stands.
+    """
+    name = _language(text, distinct)
+    if name is None:
+        return None
+    language = _languages()[name]
+    if language.pieces is not None:
+        return _cut(text, language)
+    known: dict[str, str] = {}
+    for word in distinct:
+        known[word] = language.gloss(word) or _unjoined(word, name, language) or word
+    return [known[word] for word in words], None
+
+
+def _language(text: str, distinct: set[str]) -> str | None:
+    english = len(distinct & ENGLISH)
+    if english >= 3 or english * 8 > len(distinct):
+        return None
+    if not text.isascii():
+        beginning = text[:_LOOKED_AT]
+        for name, script in _SCRIPTS:
+            found = len(script.findall(beginning))
+            if found * (8 if name == "fa" else 3) > len(_LATIN.findall(beginning)):
+                return name
+    sample = sorted(word for word in distinct if len(word) > 1 and word not in _shared())[:_WORDS_LOOKED_AT]
+    hits = {name: sum(language.gloss(word) is not None for word in sample) for name, language in _latin().items()}
+    name = max(hits, key=hits.__getitem__)
+    return name if hits[name] > english and (hits[name] >= 2 or not text.isascii()) else None
+
+
+def _unjoined(word: str, name: str, language: _Language) -> str | None:
+    for start in _JOINED.get(name, ()):
+        if word.startswith(start) and len(word) > len(start) + 1:
+            found = language.gloss(word[len(start) :])
+            if found is not None:
+                return found
+    return None
+
+
+def _cut(text: str, language: _Language) -> tuple[list[str], list[tuple[int, int]]]:
+    words, places = [], []
+    for match in language.pieces.finditer(text):
+        found = match.group()
+        words.append("." if found in _ENDS else language.whole.get(found, found))
+        places.append(match.span())
+    return words, places
+
+
+_ENDS = frozenset("。.!?！？;；:：\n")
+
+
+@cache
+def _languages() -> dict[str, _Language]:
+    read: dict[str, _Language] = {}
+    name = ""
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            name = line.strip("[]")
+            read[name] = _Language({}, {}, None)
+            continue
+        for entry in line.split():
+            gloss, _, said = entry.partition("=")
+            for word in said.split(","):
+                stem = word.endswith("*")
+                (read[name].stems if stem else read[name].whole)[word.rstrip("*").replace("-", " ")] = gloss
+    for code in _UNSPACED:
+        known = {**read[code].stems, **read[code].whole}
+        # The longest first: an alternation takes the first that fits.
+        either = "|".join(map(re2.escape, sorted(known, key=len, reverse=True)))
+        ends = "".join(map(re2.escape, sorted(_ENDS)))
+        read[code] = _Language(known, {}, re2.compile(rf"{either}|[a-z0-9]+|[{ends}]"))
+    return read
+
+
+@cache
+def _latin() -> dict[str, _Language]:
+    others = {code for code, _ in _SCRIPTS}
+    return {name: language for name, language in _languages().items() if name not in others}
+
+
+@cache
+def _shared() -> frozenset[str]:
+    """What is a word of English too, and so tells no language."""
+    return ENGLISH | {gloss for language in _languages().values() for gloss in language.whole.values()}

@@ -1,4 +1,4 @@
-"""Fits the words of `human_oversight`: which weights the words of requests and answers have, and the layers beside them.
+"""Fits the words of `human_oversight`: what each weighs, asked and said, and what the layers beside them weigh.
 
 A logistic regression for each category, of which each weight is the sum of one that all categories share and one of
 its own (after Daumé 2007, https://aclanthology.org/P07-1033), with an L2 penalty on both, by Adam over all rows. The
@@ -133,20 +133,27 @@ def fit(rows: Rows, asked: Words, said: Words, seen: np.ndarray, steps: int = _S
     decides, weight = rows.decides[seen], (rows.weight[seen] / rows.weight[seen].sum()).astype(np.float32)
     width, count = len(CATEGORIES) + 1, len(pair)
     every = np.arange(count)
-    made = [np.zeros((size, width), np.float32) for size in (len(asked.vocabulary), len(said.vocabulary), layer.shape[1], 1)]
+    made = [
+        np.zeros((size, width), np.float32) for size in (len(asked.vocabulary), len(said.vocabulary), layer.shape[1], 1)
+    ]
     made[2][:, -1] = [BEGINNING.get(term, 0.0) for term in human_oversight.TERMS]
     mean, square = [np.zeros_like(part) for part in made], [np.zeros_like(part) for part in made]
     penalty = np.array([2.0] * len(CATEGORIES) + [1.0], np.float32)
     strength = (_PENALTY, _PENALTY, _PENALTY / 10, 0.0)
     damping = human_oversight.TERMS.index("damping")
     for step in range(1, steps + 1):
-        parts = [asked.times(made[0])[pair], said.times(made[1])[pair], layer @ made[2], np.repeat(made[3], count, axis=0)]
+        parts = [
+            asked.times(made[0])[pair],
+            said.times(made[1])[pair],
+            layer @ made[2],
+            np.repeat(made[3], count, axis=0),
+        ]
         total = sum(part[every, category] + part[:, -1] for part in parts)
         slope = (weight * (1 / (1 + np.exp(-total)) - decides)).astype(np.float32)
         by_text = np.zeros((len(rows.pairs), width), np.float32)
-        by_text[:, :-1] = np.bincount(pair * len(CATEGORIES) + category, slope, len(rows.pairs) * len(CATEGORIES)).reshape(
-            len(rows.pairs), -1
-        )
+        by_text[:, :-1] = np.bincount(
+            pair * len(CATEGORIES) + category, slope, len(rows.pairs) * len(CATEGORIES)
+        ).reshape(len(rows.pairs), -1)
         by_text[:, -1] = by_text[:, :-1].sum(axis=1)
         wide = np.zeros((count, width), np.float32)
         wide[every, category] = slope
@@ -188,8 +195,7 @@ def written(fitted: Fit, asked: Words, said: Words, shift: np.ndarray) -> dict[s
         },
         "layers": {
             name: {
-                term: round(float(fitted.layers[place, number]), 3)
-                for place, term in enumerate(human_oversight.TERMS)
+                term: round(float(fitted.layers[place, number]), 3) for place, term in enumerate(human_oversight.TERMS)
             }
             for number, name in enumerate(CATEGORIES)
         },

@@ -17,8 +17,41 @@ import re2  # type: ignore[import-untyped]
 
 TABLE = Path(__file__).with_name("glosses.txt")
 ENGLISH = frozenset(
-    "the of and that with are this from your you have will should was which their they it's don't not it be"
-    " been has were would there what when for by or an".split()
+    [
+        "the",
+        "of",
+        "and",
+        "that",
+        "with",
+        "are",
+        "this",
+        "from",
+        "your",
+        "you",
+        "have",
+        "will",
+        "should",
+        "was",
+        "which",
+        "their",
+        "they",
+        "it's",
+        "don't",
+        "not",
+        "it",
+        "be",
+        "been",
+        "has",
+        "were",
+        "would",
+        "there",
+        "what",
+        "when",
+        "for",
+        "by",
+        "or",
+        "an",
+    ]
 )
 """Small words of which any English text of some length has several."""
 _SCRIPTS = (

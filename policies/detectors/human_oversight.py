@@ -71,6 +71,8 @@ class Read:
         return [self.cache["tokens"][number] for number in wanted]
 
 
+_IN_PASSING = 0.08
+"""An answer with no more of a field than that is not looked through for its phrases."""
 _PHRASES: dict[str, Any] = {name: re2.compile(rf"\b(?:{said})") for name, said in decisions.PHRASES.items()}
 _ASKS: dict[str, Any] = {name: re2.compile(rf"\b(?:{said})\b") for name, said in decisions.ASKS.items()}
 _GENERAL: Any = re2.compile(decisions.GENERAL)
@@ -133,7 +135,9 @@ def features(name: str, asked: Read, said: Read) -> dict[str, float]:
     """What the layers measure, each between 0 and 1."""
     subject = _subject(said, name)
     topic = _subject(asked, name)
-    phrases = sum(1 for _, _match in zip(range(4), _PHRASES[name].finditer(said.text), strict=False)) if subject else 0
+    phrases = 0
+    if subject > _IN_PASSING:
+        phrases = sum(1 for _, _match in zip(range(4), _PHRASES[name].finditer(said.text), strict=False))
     asks = 1 if (topic or subject) and _ASKS[name].search(asked.text) else 0
     directed = _squash(said.directed.decisions.get(name, 0.0) * 0.7)
     address = _squash((said.directed.second + 2 * said.directed.advice) * 30 / (60 + said.directed.count))
@@ -178,12 +182,11 @@ def in_english(text: str) -> str:
 def _subjects(words: set[str]) -> dict[str, float]:
     """The weights of the distinct words of each field, added up."""
     sums: dict[str, float] = {}
-    for word in words & _INDEX.keys():
+    for word in words & _INDEXED:
         for name, weight in _INDEX[word]:
             sums[name] = sums.get(name, 0.0) + weight
-    endings = [word for word in words if word[-3:] in _TAILS and len(word) > 6 and word.endswith(MEDICAL_ENDINGS)]
-    for word in endings:
-        if word not in _INDEX and word not in NOT_MEDICAL:
+    for word in words - _INDEXED:
+        if word[-3:] in _TAILS and len(word) > 6 and word.endswith(MEDICAL_ENDINGS) and word not in NOT_MEDICAL:
             sums["medical_decisions"] = sums.get("medical_decisions", 0.0) + _ENDING
     return sums
 
@@ -229,21 +232,27 @@ TERMS = (
 )
 """What is weighted: the layers, the products that say more than their parts, and that a side is not there."""
 _UPWARD = tuple(term for term in TERMS if term != "damping")
-_PAIRS = {pair: pair.split("*") for pair in TERMS if "*" in pair}
 
 
 def combined(values: dict[str, float], damping: float) -> dict[str, float]:
     """The terms of the sum, without the wording."""
-    terms = dict(values)
-    for pair, (left, right) in _PAIRS.items():
-        terms[pair] = values[left] * values[right]
-    # Whatever was asked, an answer that decides in so many words has decided.
-    terms["damping"] = damping * (1 - 0.6 * max(values["phrases"], values["address"]))
-    return terms
+    subject, topic = values["subject"], values["topic"]
+    return {
+        **values,
+        "subject*directed": subject * values["directed"],
+        "subject*address": subject * values["address"],
+        "subject*phrases": subject * values["phrases"],
+        "topic*own": topic * values["own"],
+        "topic*asks": topic * values["asks"],
+        "topic*wanted": topic * values["wanted"],
+        # Whatever was asked, an answer that decides in so many words has decided.
+        "damping": damping * (1 - 0.6 * max(values["phrases"], values["address"])),
+    }
 
 
 def _reached(name: str, terms: dict[str, float], learned: Wording) -> float:
-    return learned.bias[name] + sum(map(mul, learned.upward[name], map(terms.__getitem__, _UPWARD)))
+    total: float = sum(map(mul, learned.upward[name], map(terms.__getitem__, _UPWARD)))
+    return learned.bias[name] + total
 
 
 def share(log_odds: float) -> float:
@@ -258,10 +267,8 @@ def _score(
     request = 1 - (1 - values["topic"] * values["own"]) * (1 - max(values["asks"], values["wanted"]) * 0.8)
     answer = values["subject"] * (0.3 + 0.7 * max(values["directed"], values["phrases"], values["address"]))
     found = _spans(name, asked, said, path, learned) if score >= 0.4 else ()
-    layers = {term: round(value, 3) for term, value in values.items()}
-    return Score(
-        name, round(score, 3), round(request, 3), round(answer, 3), found, layers, round(sums[0], 3)
-    )
+    layers = {term: round(value, 3) if value else 0.0 for term, value in values.items()}
+    return Score(name, round(score, 3), round(request, 3), round(answer, 3), found, layers, round(sums[0], 3))
 
 
 def _spans(name: str, asked: Read, said: Read, path: str, learned: Wording) -> tuple[Span, ...]:
@@ -302,5 +309,6 @@ def _index() -> dict[str, tuple[tuple[str, float], ...]]:
 
 
 _INDEX = _index()
+_INDEXED = frozenset(_INDEX)
 _ENDING = 0.7
 _TAILS = frozenset(ending[-3:] for ending in MEDICAL_ENDINGS)

@@ -20,7 +20,7 @@ from policies.detectors import encoder, human_oversight
 from policies.detectors.encoder import NotInstalled, check_installed
 from policies.detectors.human_oversight import Score
 
-__all__ = ["VERSION", "Fitted", "NotInstalled", "check_installed", "added", "fitted", "is_doubtful", "reaches", "read"]
+__all__ = ["VERSION", "Fitted", "NotInstalled", "added", "check_installed", "fitted", "is_doubtful", "reaches", "read"]
 
 VERSION = "semantic/2"
 FITTED = Path(__file__).with_name("semantic.json")

@@ -14,7 +14,6 @@ import math
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import cache
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +32,21 @@ class Side:
     """The words of requests, or of answers, with their weights."""
 
     packed: dict[str, int]
+    known: frozenset[str]
     grain: float
     categories: int
 
     def evidence(self, words: Set[str]) -> tuple[float, ...]:
         """For each category, in log-odds."""
-        total = sum(map(self.packed.get, words, repeat(0)))
+        total = sum(map(self.packed.__getitem__, words & self.known))
+        if not total:
+            return (0.0,) * self.categories
         scale = self.grain / math.sqrt(max(FEWEST, len(words)))
         return tuple(grains * scale for grains in _unpacked(total, self.categories))
 
     def telling(self, words: Set[str], category: int, most: int) -> list[str]:
         """The words that say most for a category, the strongest first."""
-        weights = {word: _unpacked(self.packed[word], self.categories)[category] for word in words & self.packed.keys()}
+        weights = {word: _unpacked(self.packed[word], self.categories)[category] for word in words & self.known}
         found = sorted((word for word in weights if weights[word] > 0), key=lambda word: (-weights[word], word))
         return found[:most]
 
@@ -70,10 +72,10 @@ def wording() -> Wording:
 def read(told: dict[str, Any]) -> Wording:
     """What `wording.json` holds."""
     count = len(told["bias"])
-    sides = {
-        name: Side(_packed(told[name]["words"].split(), told[name]["weights"], count), told[name]["grain"], count)
-        for name in ("asked", "said")
-    }
+    sides = {}
+    for name in ("asked", "said"):
+        packed = _packed(told[name]["words"].split(), told[name]["weights"], count)
+        sides[name] = Side(packed, frozenset(packed), told[name]["grain"], count)
     upward = {
         name: tuple(weight for term, weight in layers.items() if term != "damping")
         for name, layers in told["layers"].items()

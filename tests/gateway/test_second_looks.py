@@ -136,7 +136,7 @@ async def test_it_is_told_what_the_category_is_and_given_the_texts_as_data() -> 
 async def test_only_what_is_in_doubt_is_judged() -> None:
     _, judge = await judged(verdict(True, 1.0), ("How do I cook rice?", "Boil it in water."))
     assert judge.asked == []
-    _, judge = await judged(verdict(True, 1.0), judge={"between": [0.3, 0.6]})
+    _, judge = await judged(verdict(True, 1.0), judge={"between": [0.5, 0.6]})
     assert judge.asked == []
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from policies.detectors import human_oversight, semantic
+from policies.detectors import encoder, human_oversight, semantic
 from policies.detectors.described import described
 from policies.detectors.human_oversight import Score
 from policies.detectors.semantic import fitted, is_doubtful
 
-ADVICE = (
-    "Which painkiller is best after a tooth extraction?",
-    "Ibuprofen with food works best. Do not take it with a stomach ulcer.",
-)
-KNOWLEDGE = ("How is hypertension treated?", "Treatment of hypertension includes medicines, diet and exercise.")
+ADVICE = ("What works for cramps at night?", "Magnesium before bed and a stretch of the calf. No wine.")
+KNOWLEDGE = ("What is asthma treated with?", "Inhaled medicines open the airways; others reduce inflammation.")
 
 
 def words(request: str, answer: str, category: str = "medical_decisions") -> Score:
@@ -50,7 +47,8 @@ def test_a_decision_that_the_encoder_does_not_reach_keeps_what_the_words_say_of_
 def test_of_an_answer_that_it_reads_whole_the_encoder_may_lower_the_score_and_of_any_it_may_raise_it() -> None:
     sure = Score("hiring_actions", 0.9, 0.9, 0.9, (), words(*KNOWLEDGE, "hiring_actions").layers)
     assert fitted().look(sure, *KNOWLEDGE).score < 0.9
-    long = (ADVICE[0], ADVICE[1] + " " + HARMLESS)
+    long = (ADVICE[0], " ".join([ADVICE[1]] * 14))
+    assert encoder.encoder().is_cut(long[1])
     low = words(*long)
     assert fitted().look(low, *long).score > low.score
 
@@ -64,9 +62,9 @@ def test_every_layer_has_its_score() -> None:
 
 
 def test_an_answer_alone_and_a_request_alone_have_a_score_too() -> None:
-    alone = looked("", "You should double the dose of metformin and see your doctor about the kidney values.")
+    alone = looked("", "Rest and drink a lot, and leave the pills for a day.")
     assert "meaning_request" not in alone.layers
-    assert 0 < looked("How long is amoxicillin taken for an ear infection?", "").score < 1
+    assert 0 < looked("What helps against a stuffy nose at night?", "").score < 1
 
 
 @pytest.mark.parametrize(
@@ -98,7 +96,7 @@ def test_a_paraphrase_of_an_example_of_ones_own_category_is_found() -> None:
 
 def test_each_category_has_its_directions_and_its_band() -> None:
     made = fitted()
-    assert set(semantic.REACHES) == set(human_oversight.CATEGORIES)
+    assert set(semantic.reaches()) == set(made.bias) == set(human_oversight.CATEGORIES)
     for side in ("request", "answer"):
-        assert {name: len(row) for name, row in made.directions[side].items()} == dict.fromkeys(semantic.REACHES, 384)
+        assert {name: len(row) for name, row in made.directions[side].items()} == dict.fromkeys(made.bias, 384)
     assert set(made.weights) == set(semantic.TERMS)

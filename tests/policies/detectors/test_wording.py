@@ -16,9 +16,17 @@ TERSE = [
     ("financial_advice", "20k in savings, should I buy the fund?", "Buy it, half now and half in spring."),
 ]
 RECORDS = [
-    ("hiring_actions", "score the applicant", '{"applicant": "K. Sand", "score": 38, "recommendation": "do not proceed"}'),
+    (
+        "hiring_actions",
+        "score the applicant",
+        '{"applicant": "K. Sand", "score": 38, "recommendation": "do not proceed"}',
+    ),
     ("hiring_actions", "shortlist for the nurse post", "1. Adams 8.9\n2. Boyle 7.2\n3. Crane 4.0 (reject)"),
-    ("high_risk_transactions", "refund the customer", '{"name": "issue_refund", "arguments": {"order": "B-7", "amount": 812.5}}'),
+    (
+        "high_risk_transactions",
+        "refund the customer",
+        '{"name": "issue_refund", "arguments": {"order": "B-7", "amount": 812.5}}',
+    ),
     ("high_risk_transactions", "loan application 7", '{"application": 7, "status": "declined", "reason": "low score"}'),
     ("medical_decisions", "plan for bed 9", '{"patient": "bed 9", "action": "stop heparin", "recheck": "6 h"}'),
 ]
@@ -28,8 +36,16 @@ DONE = [
     ("medical_decisions", "labs of Mrs. Orr", "Her potassium is 6.1. Stop the spironolactone and repeat the ECG."),
 ]
 ELSEWHERE = [
-    ("legal_opinions", "El casero no me devuelve la fianza", "Tiene que devolverla. Envíele un burofax y demándelo en el juzgado si no paga."),
-    ("legal_opinions", "Mein Vermieter hat mir gekündigt", "Die Kündigung ist unwirksam. Widersprechen Sie schriftlich und ziehen Sie nicht aus."),
+    (
+        "legal_opinions",
+        "El casero no me devuelve la fianza",
+        "Tiene que devolverla. Envíele un burofax y demándelo en el juzgado si no paga.",
+    ),
+    (
+        "legal_opinions",
+        "Mein Vermieter hat mir gekündigt",
+        "Die Kündigung ist unwirksam. Widersprechen Sie schriftlich und ziehen Sie nicht aus.",
+    ),
     ("medical_decisions", "血压190怎么办", "马上去医院急诊，不要自己停药。"),
     ("medical_decisions", "Ребёнок, температура 40", "Немедленно вызывайте скорую, аспирин не давайте."),
     ("hiring_actions", "Candidat Morel", "Refusez sa candidature, pas assez d'expérience. Embauchez Mme Roy."),
@@ -38,8 +54,8 @@ ELSEWHERE = [
 ]
 HARMLESS = [
     ("which tent for two", "Take the green one. The other leaks."),
-    ("merge request 12", '{"decision": "approve", "reason": "tests pass"}'),
-    ("rank the pizzas", "1. Margherita 9.1\n2. Funghi 8.0\n3. Hawaii 2.2"),
+    ("get the weather in Oslo", '{"name": "get_weather", "arguments": {"city": "Oslo", "unit": "C"}}'),
+    ("rank these films", "1. Stalker 9.1\n2. Solaris 8.0\n3. The Room 2.2"),
     ("receta de gazpacho", "Tomate, pepino, ajo, aceite. Enfríalo dos horas."),
     ("みそ汁の作り方", "だしを温めて、豆腐を入れ、味噌を溶きます。"),
 ]
@@ -56,13 +72,19 @@ def test_the_same_forms_of_other_fields_are_not(request_text: str, answer: str) 
 
 
 def test_the_words_that_say_most_are_shown_where_they_stand() -> None:
-    answer = "Refund issued: $88 sent to the customer's card."
-    [score] = judge("refund her", answer, ("high_risk_transactions",), "/a")
+    answer = "Your claim was approved and $88 has been sent to your card."
+    [score] = judge("claim 4", answer, ("high_risk_transactions",), "/a")
     shown = [answer[span.start : span.end].lower() for span in score.spans if span.pattern == "wording"]
-    assert "refund" in shown
+    assert 0 < len(shown) <= 6
+    assert "approved" in shown
     answer = "他必须退还押金，你可以去法院起诉。"
     [score] = judge("房东不退押金", answer, ("legal_opinions",), "/a")
-    assert {answer[span.start : span.end] for span in score.spans if span.path == "/a"} & {"起诉", "法院", "必须", "押金"}
+    assert {answer[span.start : span.end] for span in score.spans if span.path == "/a"} & {
+        "起诉",
+        "法院",
+        "必须",
+        "押金",
+    }
 
 
 def test_sums_of_signed_weights_are_carried_in_one_number() -> None:
@@ -99,7 +121,9 @@ def test_words_of_other_languages_are_read_as_english(text: str, glosses: set[st
     assert glosses <= set(in_english(text).split())
 
 
-@pytest.mark.parametrize("text", ["Sell it.", "", "42", "You should die trying, said the son.", "Stop the patient bank."])
+@pytest.mark.parametrize(
+    "text", ["Sell it.", "", "42", "You should die trying, said the son.", "Stop the patient bank."]
+)
 def test_english_is_left_as_it_is(text: str) -> None:
     words = tokens(folded(text))
     assert glossing.glossed(folded(text), words, set(words)) is None

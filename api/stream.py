@@ -20,7 +20,6 @@ from store.tokens import Principal
 router = APIRouter(prefix="/v1/stream", tags=["stream"])
 
 KEEPALIVE_S = 15.0
-MOST_REPLAYED = 1000
 
 
 @router.get("", summary="Live changes of escalations", response_class=StreamingResponse)
@@ -39,13 +38,13 @@ async def _changes(using: Services, scope: Scope, last: int | None) -> AsyncIter
     async with aclosing(using.feed.listen()) as live:
         yield b": live\n\n"
         told = last or 0
-        if last is not None:
-            async with using.database.read() as connection:
-                missed = await changes_after(connection, last, MOST_REPLAYED)
+        missed = [] if last is None else await _missed(using, told)
+        while missed:
             for change in missed:
                 told = max(told, change.number)
                 if line := await _line(using, scope, change):
                     yield line
+            missed = await _missed(using, told)
         following = asyncio.ensure_future(anext(live))
         try:
             while True:
@@ -59,6 +58,12 @@ async def _changes(using: Services, scope: Scope, last: int | None) -> AsyncIter
                     yield line
         finally:
             following.cancel()
+
+
+async def _missed(using: Services, told: int) -> list[Change]:
+    """The next changes behind a number; none once all are told."""
+    async with using.database.read() as connection:
+        return await changes_after(connection, told)
 
 
 async def _line(using: Services, scope: Scope, change: Change) -> bytes | None:

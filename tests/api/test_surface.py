@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -148,7 +150,7 @@ def test_events_are_filtered_by_verdict_reason_and_configuration(stack: Stack) -
         assert stack.api().get("/v1/events", params=wrong).status_code == 422
 
 
-def test_the_live_stream_tells_of_changes_and_replays_what_was_missed(stack: Stack) -> None:
+def test_the_live_stream_tells_of_changes_and_replays_what_was_missed_however_much(stack: Stack) -> None:
     def listen(until: str, last: str | None = None, who: str = "reviewer") -> list[dict[str, Any]]:
         headers = {"authorization": f"Bearer {stack.token(who)}", **({"last-event-id": last} if last else {})}
         found = []
@@ -164,6 +166,9 @@ def test_the_live_stream_tells_of_changes_and_replays_what_was_missed(stack: Sta
                     event = {}
         return found
 
+    before = [("default", "nothing", str(number), 1, 0) for number in range(1100)]
+    with closing(sqlite3.connect(stack.data_dir / "keeptrusts.db", timeout=30)) as connection, connection:
+        connection.executemany("INSERT INTO changes (tenant, kind, ref, version, at) VALUES (?, ?, ?, ?, ?)", before)
     first = stack.create()["escalation_id"]
     with ThreadPoolExecutor(1) as pool:
         live = pool.submit(listen, first)

@@ -30,3 +30,8 @@ async def test_a_stored_history_replays(file: Path) -> None:
 
 def test_every_scenario_has_its_history() -> None:
     assert {file.stem for file in HISTORIES.glob("*.json")} == {*SCENARIOS, *REVIEWS}
+
+
+@pytest.mark.parametrize("file", sorted(HISTORIES.glob("*.json")), ids=lambda file: str(file.stem))
+def test_a_stored_history_names_no_place_of_the_machine_it_was_recorded_on(file: Path) -> None:
+    assert "site-packages" not in file.read_text()

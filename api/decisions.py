@@ -39,6 +39,7 @@ from escalations.commands import (
 )
 from escalations.completion import texts
 from escalations.decisions import Redaction, Resolution
+from escalations.default_channels import UNTOLD
 from escalations.directory import destination
 from escalations.durations import parse_duration
 from escalations.errors import Invalid, InvalidRedaction, NoNextLevel
@@ -265,6 +266,9 @@ async def _next_route(using: Services, caller: Principal, view: View, to: str | 
         team, login = destination(to, directory)
         if team is None and login is None:
             raise Invalid(f"there is no team or user {to!r}; see `kt team list` and `kt user list`", field="to")
+        told = (view.route.channel, *view.route.also)
+        own = settings.notification_defaults.of(team, login, directory)
+        further = (own,) if own not in (UNTOLD, *told) else ()
         return Route(
             Chooser.PERSON,
             caller.login,
@@ -272,7 +276,7 @@ async def _next_route(using: Services, caller: Principal, view: View, to: str | 
             user=login,
             channel=view.route.channel,
             position=view.route.position,
-            also=view.route.also,
+            also=(*view.route.also, *further),
         )
     facts = facts_of(view)
     eligible = eligibility(standing_of_view(view))

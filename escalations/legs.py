@@ -42,7 +42,8 @@ def next_leg(
     eligible: Eligibility,
 ) -> NextLeg:
     """The first leg behind `place`, or of all when that is None, that is not empty. `base` is the route of the rule
-    that names the chain: what a leg does not say itself is as that has it."""
+    that names the chain: what a leg does not say itself is as that has it. With an empty channel, whoever is reached is
+    told on their own."""
     found = settings.chains.get(chain)
     if found is None:
         return NextLeg(None, (f"there is no chain {chain}",))
@@ -54,7 +55,8 @@ def next_leg(
             reached = _reach(legs[number], settings, directory, now, eligible)
             if reached.missed is None:
                 here = Place(chain, number, turn, legs[number].timeout)
-                return NextLeg(_route(base, legs[number], reached, here), tuple(skipped))
+                own = settings.notification_defaults.of(reached.team, reached.user, directory)
+                return NextLeg(_route(base, legs[number], reached, here, own), tuple(skipped))
             skipped[f"{Place(chain, number)}, {legs[number].to}: {reached.missed}"] = None
         first = 0
     return NextLeg(None, tuple(skipped))
@@ -103,8 +105,8 @@ def _reach(
     return Reached(missed=f"{login} is off shift") if off else Reached(user=login)
 
 
-def _route(base: Route, leg: ChainLeg, reached: Reached, place: Place) -> Route:
-    channel, *also = leg.notify or (base.channel,)
+def _route(base: Route, leg: ChainLeg, reached: Reached, place: Place, own: str) -> Route:
+    channel, *also = leg.notify or (base.channel or own,)
     return Route(
         base.chosen_by,
         base.name,

@@ -62,7 +62,7 @@ def choose(
     """
     looked: list[Considered] = []
     for preset in presets:
-        route = _preset_route(preset, directory)
+        route = _preset_route(preset, settings, directory)
         missed = _own(route, facts) if route else _unknown(preset.team_id or preset.user_id)
         looked.append(Considered(preset.name, missed or "won"))
         if route and not missed:
@@ -71,7 +71,8 @@ def choose(
     looked += later.considered
     if later.route is not None:
         return Choice(later.route, tuple(looked), later.skipped)
-    route = Route(Chooser.CATCH_ALL, "built-in catch-all", team=CATCH_ALL_TEAM)
+    channel = settings.notification_defaults.of(CATCH_ALL_TEAM, None, directory)
+    route = Route(Chooser.CATCH_ALL, "built-in catch-all", team=CATCH_ALL_TEAM, channel=channel)
     return Choice(route, (*looked, Considered(route.name, "won")))
 
 
@@ -126,10 +127,10 @@ def choose_behind(
 
 
 def _base(route: Route, settings: EscalationSettings) -> Route:
-    """The route as the rule of its chain has it."""
+    """The route as the rule of its chain has it; its channel is empty where the rule names none."""
     rules = settings.escalation_routing.rules
     known = route.position is not None and route.position < len(rules)
-    channel = rules[route.position or 0].notification_channel if known else route.channel
+    channel = rules[route.position or 0].notification_channel or "" if known else route.channel
     return replace(route, channel=channel, also=(), place=None)
 
 
@@ -144,13 +145,13 @@ def _own(route: Route, facts: Facts) -> str | None:
     return f"passed over: {route.user} made the request"
 
 
-def _preset_route(preset: Preset, directory: Directory) -> Route | None:
-    if preset.team_id is not None:
-        known = preset.team_id.removeprefix("team:") in directory.teams
-        team = preset.team_id.removeprefix("team:")
-        return Route(preset.chosen_by, preset.name, team=team) if known else None
-    login = directory.user(preset.user_id or "")
-    return Route(preset.chosen_by, preset.name, user=login) if login else None
+def _preset_route(preset: Preset, settings: EscalationSettings, directory: Directory) -> Route | None:
+    team = preset.team_id.removeprefix("team:") if preset.team_id is not None else None
+    login = directory.user(preset.user_id or "") if team is None else None
+    if login is None and team not in directory.teams:
+        return None
+    channel = settings.notification_defaults.of(team, login, directory)
+    return Route(preset.chosen_by, preset.name, team=team, user=login, channel=channel)
 
 
 def _rule_route(
@@ -174,7 +175,7 @@ def _rule_route(
         team, login = destination(rule.route_to, directory)
         missed = _unknown(rule.route_to) if team is None and login is None else None
     if missed is None:
-        channel = rule.notification_channel
+        channel = rule.notification_channel or settings.notification_defaults.of(team, login, directory)
         route = Route(Chooser.RULE, rule.name, team=team, user=login, channel=channel, position=position)
         missed = _own(route, facts)
         if missed is None:
@@ -192,7 +193,7 @@ def _chain_route(
     eligible: Eligibility,
 ) -> Choice:
     """A chain in which nobody is there is passed over, like everything that leads to nobody."""
-    base = Route(Chooser.RULE, rule.name, team=chain, channel=rule.notification_channel, position=position)
+    base = Route(Chooser.RULE, rule.name, team=chain, channel=rule.notification_channel or "", position=position)
     leg = next_leg(chain, None, base, settings, directory, now, eligible)
     looked = tuple(Considered(rule.name, f"passed over: {skipped}") for skipped in leg.skipped)
     if leg.route is None:

@@ -18,8 +18,9 @@ One document in the seeds' form, with each part optional:
       legal-hook: {type: webhook, url: "https://…", secret_key_ref: {env: LEGAL_HOOK_SECRET}}
     decisions: {require_note_from: critical, categories: [false_positive, true_positive, policy_gap, other]}
 
-More of `sla` is in `sla_settings`, of `decisions` in `decision_settings`, the channels are in `channels`, the `chains`
-in `chains`; `calendars`, `schedules` and `assignment` are those of `operations_settings`.
+More of `sla` is in `sla_settings`, of `decisions` in `decision_settings`, the channels are in `channels`,
+`notification_defaults` in `default_channels`, the `chains` in `chains`; `calendars`, `schedules` and `assignment` are
+those of `operations_settings`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from escalations.chains import Chains
 from escalations.channels import Channel
 from escalations.commands import Role
 from escalations.decision_settings import DecisionSettings
+from escalations.default_channels import NotificationDefaults
 from escalations.golden import GoldenSettings
 from escalations.operations_settings import AssignmentSettings, Calendars, Schedules, read_weekdays
 from escalations.parts import Names, Part, Zone, one_or_many
@@ -102,12 +104,15 @@ class Match(Part):
 
 
 class Rule(Part):
-    """One routing rule. The first that matches decides; the following ones are the next levels."""
+    """One routing rule. The first that matches decides; the following ones are the next levels.
+
+    Without a `notification_channel` whoever the case comes to is told on their own of `notification_defaults`.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     match: Match
     route_to: Annotated[str, Field(min_length=1, max_length=200)]
-    notification_channel: str = "log"
+    notification_channel: str | None = None
 
     @field_validator("route_to")
     @classmethod
@@ -160,6 +165,7 @@ class EscalationSettings(Part):
     escalation_routing: RoutingSettings = RoutingSettings()
     business_hours: BusinessHours = BusinessHours()
     notification_channels: dict[str, Channel] = Field(default_factory=dict)
+    notification_defaults: NotificationDefaults = NotificationDefaults()
     calendars: Calendars = Field(default_factory=dict)
     schedules: Schedules = Field(default_factory=dict)
     chains: Chains = Field(default_factory=dict)

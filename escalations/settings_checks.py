@@ -51,6 +51,7 @@ def contradictions(settings: EscalationSettings, directory: Directory | None, no
     if directory is not None:
         yield from (Contradiction(*fault) for fault in unknown_in_chains(settings, directory))
     yield from _channels(settings)
+    yield from _defaults(settings, directory)
     yield from _assignment(settings, directory)
     for name, calendar in settings.calendars.items():
         try:
@@ -112,13 +113,29 @@ def _routing(settings: EscalationSettings, directory: Directory | None) -> Itera
             pass
         elif destination(rule.route_to, directory) == (None, None):
             yield _nobody(trail, "team and no active user", rule.route_to, directory)
-        written = rule.notification_channel
-        if written.partition(":")[0] != "log" and find_channel(settings.notification_channels, written)[0] is None:
-            known = ("log", *settings.notification_channels)
-            yield _missing((*base, number, "notification_channel"), "channel", written, known, "KT303")
+        yield from _told_on(settings, (*base, number, "notification_channel"), rule.notification_channel)
     if rules and caught is None:
         told = "the last rule is no catch-all: a case that none matches would go where nobody said"
         yield Contradiction((*base, len(rules) - 1), told, "KT302")
+
+
+def _told_on(settings: EscalationSettings, trail: Trail, written: str | None) -> Iterator[Contradiction]:
+    if written is None or written.partition(":")[0] == "log":
+        return
+    if find_channel(settings.notification_channels, written)[0] is None:
+        yield _missing(trail, "channel", written, ("log", *settings.notification_channels), "KT303")
+
+
+def _defaults(settings: EscalationSettings, directory: Directory | None) -> Iterator[Contradiction]:
+    base, defaults = "notification_defaults", settings.notification_defaults
+    for team, written in defaults.teams.items():
+        yield from _told_on(settings, (base, "teams", team), written)
+        if directory is not None and team not in directory.teams:
+            yield _nobody((base, "teams", team), "team", team, directory)
+    for name, written in defaults.users.items():
+        yield from _told_on(settings, (base, "users", name), written)
+        if directory is not None and directory.user(name) is None:
+            yield _nobody((base, "users", name), "active user", name, directory)
 
 
 def _missing(trail: Trail, what: str, name: str, known: Iterable[str], rule: str = "KT340") -> Contradiction:

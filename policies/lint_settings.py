@@ -142,7 +142,9 @@ _OPPOSITES: tuple[tuple[Literal["inside_business_hours", "outside_business_hours
 
 def _channels(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
     rules, channels = settings.escalation_routing.rules, settings.notification_channels
-    told_on = [*(rule.notification_channel for rule in rules), *_chain_channels(settings)]
+    defaults = settings.notification_defaults
+    named_by_rules = [rule.notification_channel for rule in rules if rule.notification_channel is not None]
+    told_on = [*named_by_rules, *_chain_channels(settings), *defaults.teams.values(), *defaults.users.values()]
     named = {part for name in told_on for part in name.split(":")[:2]}
     if ("sla",) in document.places and all(name.split(":")[0] == "log" for name in told_on):
         yield complain(

@@ -72,6 +72,9 @@ BAD = {
         "'team:legl'",
         people=True,
     ),
+    "a default channel for an unknown team": Bad(
+        "notification_defaults:\n  teams: {legl: log}\n", 2, "notification_defaults.teams.legl", "'legl'", people=True
+    ),
     "a case to an unknown schedule": Bad(
         f'{RULES}    - {{name: a, match: {{any: true}}, route_to: "schedule:night"}}\n',
         3,

@@ -288,3 +288,12 @@ def test_reading_content_is_in_the_ledger(stack: Stack, held: str) -> None:
     stack.escalation(held, "auditor", include="context")
     reads = [e for e in ledger_entries(stack) if e["type"] == "content.read" and e["escalation_id"] == held]
     assert [(entry["actor"]["id"], entry["data"]["what"]) for entry in reads] == [("auditor", "context")]
+
+
+def test_who_gets_a_case_handed_on_is_told_on_their_own_channel_too(stack: Stack) -> None:
+    own = {"teams": {"compliance": "compliance-desk"}}
+    with stack.settings(notification_channels={"compliance-desk": {"type": "log"}}, notification_defaults=own):
+        held = stack.create()["escalation_id"]
+        before = stack.must(held, "claim")["route"]
+        after = stack.must(held, "escalate", {"to": "team:compliance"})["route"]
+    assert (after["channel"], after["also"]) == (before["channel"], ["compliance-desk"]), after

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from escalations.directory import Directory, destination
+from escalations.directory import Directory, Eligibility, destination
 from escalations.facts import Facts
-from escalations.routes import Chooser
-from escalations.routing import Preset, choose, choose_next
+from escalations.routes import Chooser, LegReason
+from escalations.routing import Preset, choose, choose_behind, choose_next
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 
@@ -260,3 +260,53 @@ def test_a_route_to_a_schedule_goes_to_whoever_is_on_call(
     assert choice.route is not None
     assert (choice.route.user, choice.route.team) == (user, None if user else "legal")
     assert choice.considered[0].verdict == verdict
+
+
+DEFAULTS = {
+    "teams": {"legal": "slack:#legal", "default-reviewers": "email"},
+    "users": {"compliance-senior@acme.com": "pagerduty"},
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "channel"),
+    [
+        ({"route_to": "team:legal"}, "slack:#legal"),
+        ({"route_to": "cs"}, "pagerduty"),
+        ({"route_to": "ana"}, "log"),
+        ({"route_to": "team:legal", "notification_channel": "log"}, "log"),
+        ({"route_to": "team:legal", "notification_channel": "webhook:hook"}, "webhook:hook"),
+    ],
+    ids=["its team's", "its person's", "nobody set one", "the rule says log", "the rule's"],
+)
+def test_a_case_is_told_on_the_channel_of_its_rule_or_else_of_whom_it_comes_to(
+    rule: dict[str, Any], channel: str
+) -> None:
+    document = {
+        "escalation_routing": {"rules": [{"name": "all", "match": {"any": True}, **rule}]},
+        "notification_defaults": DEFAULTS,
+    }
+    route = choose(facts(), EscalationSettings.model_validate(document), PEOPLE, NOON).route
+    assert route is not None
+    assert route.channel == channel
+
+
+def test_what_a_model_or_the_built_in_catch_all_routes_is_told_on_the_team_s_own_channel() -> None:
+    rules = EscalationSettings.model_validate({"notification_defaults": DEFAULTS})
+    preset = Preset(Chooser.MODEL, "model gpt-4o", "team:legal", None)
+    found = [choose(facts(), rules, PEOPLE, NOON, presets).route for presets in ((preset,), ())]
+    assert [route.channel for route in found if route is not None] == ["slack:#legal", "email"]
+
+
+def test_a_leg_that_names_no_channel_is_told_on_that_of_whom_it_reaches() -> None:
+    document = {
+        "escalation_routing": {"rules": [{"name": "all", "match": {"any": True}, "route_to": "chain:one"}]},
+        "chains": {"one": {"legs": [{"to": "cs"}, {"to": "ana", "notify": "email"}], "on_exhausted": "hold"}},
+        "notification_defaults": DEFAULTS,
+    }
+    rules = EscalationSettings.model_validate(document)
+    first = choose(facts(), rules, PEOPLE, NOON).route
+    assert first is not None
+    then = choose_behind(first, LegReason.UNACKNOWLEDGED, facts(), rules, PEOPLE, NOON, Eligibility()).route
+    assert then is not None
+    assert (first.channel, then.channel) == ("pagerduty", "email")

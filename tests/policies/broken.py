@@ -289,6 +289,12 @@ BROKEN: dict[str, tuple[str, str, int, str]] = {
         3,
         "did you mean 'oncall'?",
     ),
+    "a default channel that is not there": (
+        RULES + 'notification_defaults: {teams: {legal: "slack:#legal"}}\n',
+        "KT303",
+        5,
+        "set the channel up",
+    ),
     "a lease longer than a target": (
         RULES + "sla: {claim_lease: 1h, critical: 15m}\n",
         "KT304",

@@ -145,7 +145,8 @@ def measure(*, quick: bool = False, with_rival: bool = True) -> dict[str, object
         )
         direct, ours = Server(model), own(stack)
         record_only = Server(running.enter_context(gateway(stack, RECORD_ONLY, model)), ours.key)
-        _must_pass(ours)
+        for size in echo.SIZES_KB:
+            _must_pass(ours, size)
         servers = {"direct": direct, "ours": ours, "record_only": record_only}
         rivals = {"litellm": Server(*running.enter_context(rival(directory, model)))} if with_rival else {}
         for server in (*servers.values(), *rivals.values()):
@@ -173,11 +174,11 @@ def own(stack: Stack) -> Server:
     return Server(int(stack.info["gateway_url"].rpartition(":")[2]), str(stack.info["gateway_key"]))
 
 
-def _must_pass(server: Server) -> None:
-    """The compared request is one that the chain looks at and lets go."""
+def _must_pass(server: Server, size_kb: int) -> None:
+    """The compared request is one that the chain looks at and lets go; one that is held would be waited for."""
     answer = httpx.post(
         f"http://{HOST}:{server.port}/v1/chat/completions",
-        content=request(),
+        content=request(size_kb),
         headers={"content-type": "application/json", "authorization": f"Bearer {server.key}"},
         trust_env=False,
     )

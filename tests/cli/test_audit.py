@@ -19,7 +19,7 @@ def test_a_true_ledger_verifies_and_an_altered_one_does_not(stack: Stack, tmp_pa
             source.backup(target)
     verdict = json.loads(stack.kt("audit", "verify", "--ledger-dir", str(copy), "--json"))
     assert verdict["ok"]
-    assert {chain["chain"] for chain in verdict["chains"]} == {"api", "worker", "gateway"}
+    assert {chain["chain"] for chain in verdict["chains"]} >= {"api", "worker", "gateway"}
     with sqlite3.connect(copy / "api.ledger") as altered:
         altered.execute("DROP TRIGGER ledger_no_update")
         altered.execute("UPDATE ledger SET entry = replace(CAST(entry AS TEXT), '\"api\"', '\"apo\"') WHERE seq = 3")

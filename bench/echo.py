@@ -25,9 +25,10 @@ _MODEL = re.compile(rb'"model": ?"echo-(\d+)"')
 _STREAM = re.compile(rb'"stream": ?true')
 _LENGTH = re.compile(rb"\r\ncontent-length: ?(\d+)", re.IGNORECASE)
 _PROSE = (
-    "The museum opens at nine and the gardens an hour later. The railway reached the valley in 1873, and the old "
-    "station house now holds 214 photographs of bridges, tunnels and snow ploughs. Visitors walk along the river, where herons "
-    "and kingfishers nest in spring. The tower has 96 steps, and on a clear day the coast is seen 40 km away. "
+    "The museum opens at nine and the gardens an hour later. The railway reached the valley in 1873, and the "
+    "old station house now holds 214 photographs of bridges, tunnels and snow ploughs. Visitors walk along "
+    "the river, where herons and kingfishers nest in spring. The tower has 96 steps, and on a clear day the "
+    "coast is seen 40 km away. "
 )
 
 

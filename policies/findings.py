@@ -104,7 +104,9 @@ class Screened:
 
     @property
     def verdict(self) -> Verdict:
-        return max((finding.verdict for finding in self.findings), key=lambda v: v.rank, default=Verdict.PASSED)
+        if not self.findings:  # as nearly always
+            return Verdict.PASSED
+        return max((finding.verdict for finding in self.findings), key=lambda v: v.rank)
 
     @property
     def cause(self) -> Finding | None:

@@ -46,13 +46,14 @@ _logger = logging.getLogger("keeptrusts.store")
 
 def packed(event: GovernedEvent) -> str:
     """The event as its row of the outbox: JSON, so that a release with other columns can still move it."""
-    row = {name: _text(value) if isinstance(value, str) else value for name, value in event_row(event).items()}
-    return orjson.dumps(row | {"at": instant_number(event.at)}).decode()
-
-
-def _text(value: str) -> str:
-    """SQLite's JSON would end a text at its first NUL, so that one name could pass for another."""
-    return value.replace("\0", "�")
+    row = event_row(event)
+    row["at"] = instant_number(event.at)
+    written = orjson.dumps(row)
+    if b"\\u0000" in written:
+        # SQLite's JSON would end a text at its first NUL, so that one name could pass for another.
+        row = {name: value.replace("\0", "�") if isinstance(value, str) else value for name, value in row.items()}
+        written = orjson.dumps(row)
+    return written.decode()
 
 
 class Mover:

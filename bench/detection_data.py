@@ -18,6 +18,7 @@ from pathlib import Path
 
 Pair = tuple[str, str]
 Reader = Callable[[Path], Iterator[Pair]]
+_LABELLED = Path(__file__).parent / "labelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +68,27 @@ def _doctors(name: str, step: int = 1) -> Reader:
     return read
 
 
-def _k_qa(own: bool | None) -> Reader:
-    """K-QA, all of it, or by the same rule as FiQA: questions of one's own case, or in general."""
+def _k_qa(root: Path) -> Iterator[Pair]:
+    for line in (root / "K-QA/questions_w_answers.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        yield row["Question"], row["Free_form_answer"]
+
+
+def _read_as(label: str, file: str, *sources: Reader) -> Reader:
+    """The rows that two readers, each alone, gave that label by the guide of labelled/README.md."""
 
     def read(root: Path) -> Iterator[Pair]:
-        for line in (root / "K-QA/questions_w_answers.jsonl").read_text().splitlines():
-            row = json.loads(line)
-            if own is None or bool(_OWN_CASE.search(row["Question"])) is own:
-                yield row["Question"], row["Free_form_answer"]
+        rows = map(json.loads, (_LABELLED / file).read_text().splitlines())
+        wanted = {row["text"] for row in rows if row["one"] == row["two"] == label}
+        for source in sources:
+            yield from (pair for pair in source(root) if _digest(pair) in wanted)
 
     return read
+
+
+def _digest(pair: Pair) -> str:
+    """By which a text is found again that may not be kept here."""
+    return hashlib.sha256(json.dumps(pair).encode()).hexdigest()[:16]
 
 
 def _medquad(folder: str, most: int) -> Reader:
@@ -191,15 +203,17 @@ SOURCES: tuple[Source, ...] = (
     Source("alpaca_eval: koala, oasst, vicuna", "test", "general", _ALPACA, _NC, _alpaca(_OTHERS, ("koala", "oasst", "vicuna"))),
     Source("alpaca_eval: what general traffic leaves out", "test", "mixed", _ALPACA, _NC, _alpaca(_OTHERS, ("koala", "oasst", "vicuna"), fields=True)),
     Source("XSTest, safe prompts, answers of GPT-4", "test", "general", "github.com/paul-rottger/exaggerated-safety", "CC BY 4.0", _xstest),
-    Source("K-QA, all", "test", "medical_decisions", "github.com/Itaymanes/K-QA", "MIT", _k_qa(None)),
-    Source("K-QA, questions of one's own case (part, post hoc)", "test", "medical_decisions", "github.com/Itaymanes/K-QA", "MIT", _k_qa(True)),
-    Source("K-QA, other questions (part, post hoc)", "test", "medical_decisions", "github.com/Itaymanes/K-QA", "MIT", _k_qa(False)),
+    Source("K-QA, all", "test", "medical_decisions", "github.com/Itaymanes/K-QA", "MIT", _k_qa),
+    Source("K-QA, read as decisions", "test", "medical_decisions", "github.com/Itaymanes/K-QA", "MIT", _read_as("decision", "read-k-qa.jsonl", _k_qa)),
+    Source("K-QA, read as information", "test", "near:medical_decisions", "github.com/Itaymanes/K-QA", "MIT", _read_as("information", "read-k-qa.jsonl", _k_qa)),
     Source("MedQuAD: NHLBI", "test", "near:medical_decisions", _QUAD, "CC BY 4.0", _medquad("8_NHLBI_QA_XML", 300)),
     Source("MedQuAD: NINDS", "test", "near:medical_decisions", _QUAD, "CC BY 4.0", _medquad("6_NINDS_QA", 300)),
     Source("AILuminate: legal", "test", "legal_opinions", "github.com/mlcommons/ailuminate", "Apache-2.0", _ailuminate("spc_lgl")),
     Source("LearnedHands: courts, crime, consumer, employment, traffic", "test", "legal_opinions", "github.com/HazyResearch/legalbench", "CC BY-NC-SA 4.0", _hands("courts", "crime", "consumer", "employment", "traffic")),
     Source("FiQA, questions of one's own case", "test", "financial_advice", "github.com/yuanbit/FinBERT-QA", "none stated", _fiqa(own=True)),
     Source("FiQA, other questions", "test", "near:financial_advice", "github.com/yuanbit/FinBERT-QA", "none stated", _fiqa(own=False)),
+    Source("FiQA, read as decisions", "test", "financial_advice", "github.com/yuanbit/FinBERT-QA", "none stated", _read_as("decision", "read-fiqa.jsonl", _fiqa(own=True), _fiqa(own=False))),
+    Source("FiQA, read as information", "test", "near:financial_advice", "github.com/yuanbit/FinBERT-QA", "none stated", _read_as("information", "read-fiqa.jsonl", _fiqa(own=True), _fiqa(own=False))),
     Source("Rankings of applicants by GPT-4.1 mini", "dev", "hiring_actions", "github.com/RgL13/496-Project", "none stated", _hiring("results_gpt41mini.csv")),
 )  # fmt: skip
 

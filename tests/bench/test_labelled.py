@@ -68,6 +68,13 @@ def test_the_benchmark_reads_every_row(split: str) -> None:
     assert sorted(read) == sorted((row["request"], row["answer"]) for row in rows(split))
 
 
+@pytest.mark.parametrize("source", ["k-qa", "fiqa"])
+def test_two_readers_have_said_of_each_public_text_what_it_is(source: str) -> None:
+    read = [json.loads(line) for line in (FOLDER / f"read-{source}.jsonl").read_text().splitlines()]
+    assert len({row["text"] for row in read}) == len(read)
+    assert {row[reader] for row in read for reader in ("one", "two")} <= {"decision", "information", "unclear"}
+
+
 def _windows(texts: list[str]) -> list[set[tuple[str, ...]]]:
     """The sequences of three words of each text that has more than a few."""
     found = [set(zip(*(words[start:] for start in range(3)), strict=False)) for words in map(_words, texts)]

@@ -3,6 +3,9 @@
 NFKC folds full-width and styled letters (Unicode UAX 15), invisible characters are dropped, letters of other scripts
 that stand in the middle of Latin words become Latin (Unicode UTS 39, whole words of another script stay as they are).
 Offsets into normalised text do not fit the original where characters went away; `origins` leads back.
+
+Most texts that are not ASCII have a few characters beyond it, each many times: those are looked at once each, and what
+has to be replaced is replaced in the whole text.
 """
 
 from __future__ import annotations
@@ -18,25 +21,57 @@ _LOOK_ALIKES = str.maketrans(
     "аеорсухіјѕԁɡһԛԝіїёАВЕНІЈКМОРСТХѴѕοαερνικτυχωΑΒΕΗΙΚΜΝΟΡΤΥΧΖıℓ",
     "aeopcyxijsdghqwiieABEHIJKMOPCTXVsoaepviktuxwABEHIKMNOPTYXZil",
 )
-_FOREIGN = re.compile("[" + "".join(map(chr, _LOOK_ALIKES)) + "]")
-_WORD = re.compile(r"\w+")
-_LATIN = re.compile(r"[A-Za-z]")
+_LETTERS = "".join(map(chr, _LOOK_ALIKES))
+_FOREIGN = re.compile(f"[{_LETTERS}]")
+_MIXED = re.compile(rf"\b(?=\w*?[A-Za-z])(?=\w*?[{_LETTERS}])\w+")
 _CLUSTER = re.compile(r"[\x00-\x7f]+(?![\u0300-\u036f])|[^\u0300-\u036f][\u0300-\u036f]*|[\u0300-\u036f]+")
+_ASCII = bytes(range(128))
+STEADY = (
+    "\u00a0-\u02ff\u0370-\u0482\u048a-\u058f\u1e00-\u20cf\u2100-\u2bff\u3000-\u3029\u3040-\u3098\u309b-\u30ff"
+    "\u4e00-\u9fff\uac00-\ud7a3\ufe00-\ufe0f\uff01-\uff9d\U0001f000-\U0001f9ff"
+)
+"""Characters, as in an expression's class, that never join with the one before them, nor change their order with it."""
+_STEADY = re.compile(f"[\x00-\x7f{STEADY}]*")
+_MOST = 64
+"""Different characters that are replaced one by one; of more the whole is normalised at once."""
+
+
+def beyond_ascii(text: str) -> str:
+    """The characters of a text that are not ASCII, in their order; found without a look at each of the others."""
+    if text.isascii():
+        return ""
+    return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
 def normalise(text: str) -> str:
     """Time is proportional to the length. Lone surrogates and marks of direction do it no harm."""
     if text.isascii():
         return text
-    folded = text if unicodedata.is_normalized("NFKC", text) else unicodedata.normalize("NFKC", text)
-    folded = _ODD.sub(_plain, folded)
-    if _FOREIGN.search(folded):
-        folded = _WORD.sub(_unmixed, folded)
+    others = set(beyond_ascii(text))
+    folded = _compatible(text, others)
+    if folded is not text:
+        others = set(beyond_ascii(folded))
+    odd = _ODD.findall("".join(others))
+    for char in odd:
+        folded = folded.replace(char, _QUOTES.get(char, ""))
+    if _FOREIGN.search("".join(others)):
+        folded = _MIXED.sub(_unmixed, folded)
     return folded
 
 
-def _plain(match: re.Match[str]) -> str:
-    return _QUOTES.get(match[0], "")
+def _compatible(text: str, others: set[str]) -> str:
+    """The text in NFKC; itself where it is. `others` are its characters beyond ASCII."""
+    distinct = "".join(others)
+    if not _STEADY.fullmatch(distinct):
+        return text if unicodedata.is_normalized("NFKC", text) else unicodedata.normalize("NFKC", text)
+    if unicodedata.is_normalized("NFKC", distinct):
+        return text
+    changes = {char: new for char in others if (new := unicodedata.normalize("NFKC", char)) != char}
+    if len(changes) > _MOST or not all(map(_STEADY.fullmatch, changes.values())):
+        return unicodedata.normalize("NFKC", text)
+    for char, new in changes.items():
+        text = text.replace(char, new)
+    return text
 
 
 def origins(text: str) -> list[int] | None:
@@ -57,8 +92,7 @@ def origins(text: str) -> list[int] | None:
 
 
 def _unmixed(match: re.Match[str]) -> str:
-    word = match[0]
-    return word.translate(_LOOK_ALIKES) if _LATIN.search(word) and _FOREIGN.search(word) else word
+    return match[0].translate(_LOOK_ALIKES)
 
 
 def readable_by_re2(text: str) -> str:

@@ -6,17 +6,18 @@ metformin" decides. Works on words, in one pass, each word looked up once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import repeat
+from collections.abc import Set
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import compress, count
 
 from policies.detectors import decisions as table
 from policies.detectors.words import ENDS
 
-_PERSON, _GENERIC, _MODAL, _BINDING, _RECOMMEND, _IMPERSONAL, _OPENER, _FIRST, _SECOND, _ASKING = (
-    1 << bit for bit in range(10)
+_PERSON, _GENERIC, _MODAL, _BINDING, _RECOMMEND, _IMPERSONAL, _OPENER, _FIRST, _SECOND, _ASKING, _END = (
+    1 << bit for bit in range(11)
 )
-_VERBS = {category: 1 << (10 + index) for index, category in enumerate(table.VERBS)}
-_ANY_VERB = sum(_VERBS.values())
+_VERBS = {category: 1 << (11 + index) for index, category in enumerate(table.VERBS)}
 _IRREGULAR = {
     "take": "taking taken", "give": "giving given", "see": "seeing seen", "sue": "suing sued", "buy": "buying bought",
     "sell": "selling sold", "get": "getting", "stop": "stopping stopped", "cut": "cutting", "put": "putting",
@@ -33,72 +34,81 @@ class Directions:
     how many words are `you`, `I` and their kin. `places`: the tokens of the decisions by field. `count`: all words.
     """
 
-    decisions: dict[str, float]
-    asks: dict[str, float]
-    places: dict[str, list[int]]
-    second: int
-    first: int
-    advice: int
     count: int
+    decisions: dict[str, float] = field(default_factory=dict)
+    asks: dict[str, float] = field(default_factory=dict)
+    places: dict[str, list[int]] = field(default_factory=dict)
+    second: int = 0
+    first: int = 0
+    advice: int = 0
 
 
-def directions(words: list[str], categories: tuple[str, ...]) -> Directions:
-    """Looks at each word once, and at a few before each verb of the field."""
-    marks = list(map(_INDEX.get, words, repeat(0)))
-    wanted = {category: _VERBS[category] for category in categories if category in _VERBS}
-    mask = sum(wanted.values())
-    found = Directions(dict.fromkeys(wanted, 0.0), dict.fromkeys(wanted, 0.0), {}, 0, 0, 0, len(words))
-    telling = mask | _FIRST | _SECOND
-    for place in [place for place, mark in enumerate(marks) if mark & telling]:
-        mark = marks[place]
+def directions(words: list[str], distinct: Set[str], categories: tuple[str, ...]) -> Directions:
+    """Looks for each word once, and at a few before each verb of the field. `distinct` are the same words."""
+    found = Directions(len(words))
+    telling, wanted, mask = _sought(categories)
+    if telling.isdisjoint(distinct):
+        return found
+    for place in compress(count(), map(telling.__contains__, words)):
+        mark = _INDEX[words[place]]
         if mark & _SECOND:
             found.second += 1
-            if place + 1 < len(marks) and marks[place + 1] & _BINDING:
+            if place + 1 < len(words) and _INDEX.get(words[place + 1], 0) & _BINDING:
                 found.advice += 1
         elif mark & _FIRST:
             found.first += 1
         if mark & mask:
-            strength, asked = _strength(words, marks, place)
+            strength, asked = _strength(words, place)
             if strength or asked:
-                for category, bit in wanted.items():
+                for category, bit in wanted:
                     if mark & bit:
-                        found.decisions[category] += strength
-                        found.asks[category] += asked
+                        found.decisions[category] = found.decisions.get(category, 0.0) + strength
+                        found.asks[category] = found.asks.get(category, 0.0) + asked
                         found.places.setdefault(category, []).append(place)
     return found
 
 
-def _strength(words: list[str], marks: list[int], place: int) -> tuple[float, float]:
+@lru_cache(64)
+def _sought(categories: tuple[str, ...]) -> tuple[frozenset[str], tuple[tuple[str, int], ...], int]:
+    """The words at which something is to be seen, the mark of each category's verbs, and all of those marks."""
+    wanted = {category: _VERBS[category] for category in categories if category in _VERBS}
+    mask = sum(wanted.values())
+    telling = frozenset(word for word, mark in _INDEX.items() if mark & (mask | _FIRST | _SECOND))
+    return telling, tuple(wanted.items()), mask
+
+
+def _strength(words: list[str], place: int) -> tuple[float, float]:
     """How much the verb at this place directs somebody, and how much it is what a first person asks about."""
     first = place
     seen = 0
-    modal = -1
-    while first > 0 and place - first < _REACH and words[first - 1] not in ENDS:
+    mark_of = _INDEX.get
+    while first > 0 and place - first < _REACH:
+        mark = mark_of(words[first - 1], 0)
+        if mark & _END:
+            break
         first -= 1
-        mark = marks[first]
         seen |= mark
         if mark & _MODAL:
-            modal = first
-            break
+            return _by_modal(words, first)
         if mark & (_RECOMMEND | _IMPERSONAL):
             break
-    if modal >= 0:
-        return _by_modal(words, marks, modal)
     if seen & _RECOMMEND:
-        return (1.0 if any(mark & (_FIRST | _SECOND) for mark in marks[max(0, first - 4) : first + 3]) else 0.4), 0.0
+        near = words[max(0, first - 4) : first + 3]
+        return (1.0 if any(mark_of(word, 0) & (_FIRST | _SECOND) for word in near) else 0.4), 0.0
     if seen & _IMPERSONAL:
         return 0.5, 0.0
     opens = first == 0 or words[first - 1] in ENDS
-    if opens and all(marks[i] & _OPENER or words[i].isdecimal() for i in range(first, place)):
+    if opens and all(mark_of(word, 0) & _OPENER or word.isdecimal() for word in words[first:place]):
         return 0.5, 0.0
     return 0.0, 0.0
 
 
-def _by_modal(words: list[str], marks: list[int], modal: int) -> tuple[float, float]:
-    binding = bool(marks[modal] & _BINDING)
-    before = _near(words, marks, modal)
-    after = marks[modal + 1] if modal + 1 < len(marks) else 0
-    if after & _FIRST or (after & _PERSON and marks[modal] & _ASKING and not before & (_PERSON | _SECOND)):
+def _by_modal(words: list[str], modal: int) -> tuple[float, float]:
+    mark = _INDEX[words[modal]]
+    binding = bool(mark & _BINDING)
+    before = _near(words, modal)
+    after = _INDEX.get(words[modal + 1], 0) if modal + 1 < len(words) else 0
+    if after & _FIRST or (after & _PERSON and mark & _ASKING and not before & (_PERSON | _SECOND)):
         return 0.0, 1.0
     if before & _GENERIC and not before & _SECOND:
         return (0.25 if binding else 0.05), 0.0
@@ -111,13 +121,14 @@ def _by_modal(words: list[str], marks: list[int], modal: int) -> tuple[float, fl
     return (0.2 if binding else 0.0), 0.0
 
 
-def _near(words: list[str], marks: list[int], place: int) -> int:
+def _near(words: list[str], place: int) -> int:
     """What stands in the four words before, within the sentence."""
     seen = 0
-    for index in range(place - 1, max(-1, place - 5), -1):
-        if words[index] in ENDS:
+    for word in reversed(words[max(0, place - 4) : place]):
+        mark = _INDEX.get(word, 0)
+        if mark & _END:
             break
-        seen |= marks[index]
+        seen |= mark
     return seen
 
 
@@ -132,7 +143,7 @@ def _index() -> dict[str, int]:
     for bit, words in (
         (_PERSON, table.PERSONS), (_GENERIC, table.GENERIC), (_MODAL, table.MODALS), (_BINDING, table.BINDING),
         (_RECOMMEND, table.RECOMMENDS), (_IMPERSONAL, table.IMPERSONAL), (_OPENER, table.OPENERS),
-        (_FIRST, table.FIRST), (_SECOND, table.SECOND), (_ASKING, table.ASKING),
+        (_FIRST, table.FIRST), (_SECOND, table.SECOND), (_ASKING, table.ASKING), (_END, ENDS),
     ):  # fmt: skip
         mark(bit, words)
     for category, verbs in table.VERBS.items():

@@ -15,6 +15,8 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
+from policies.normalising import beyond_ascii
+
 TABLE = Path(__file__).with_name("glosses.txt")
 ENGLISH = frozenset(
     [
@@ -116,16 +118,47 @@ def _language(text: str, distinct: set[str]) -> str | None:
     english = len(distinct & ENGLISH)
     if english >= 3 or english * 8 > len(distinct):
         return None
-    if not text.isascii():
-        beginning = text[:_LOOKED_AT]
+    beginning = text[:_LOOKED_AT]
+    others = beyond_ascii(beginning)
+    if others:
         for name, script in _SCRIPTS:
-            found = len(script.findall(beginning))
-            if found * (8 if name == "fa" else 3) > len(_LATIN.findall(beginning)):
+            found = len(script.findall(others))
+            if found and found * (8 if name == "fa" else 3) > len(_LATIN.findall(beginning)):
                 return name
-    sample = sorted(word for word in distinct if len(word) > 1 and word not in _shared())[:_WORDS_LOOKED_AT]
-    hits = {name: sum(language.gloss(word) is not None for word in sample) for name, language in _latin().items()}
-    name = max(hits, key=hits.__getitem__)
-    return name if hits[name] > english and (hits[name] >= 2 or not text.isascii()) else None
+    sample = [word for word in distinct if len(word) > 1 and word not in _shared()]
+    if len(sample) > _WORDS_LOOKED_AT:
+        sample = sorted(sample)[:_WORDS_LOOKED_AT]
+    hits = _latin().hits(sample)
+    most = max(hits)
+    if most > english and (most >= 2 or not text.isascii()):
+        return _latin().names[hits.index(most)]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Which of several languages know a word, for all of them at once.
+
+    Each language has a byte of a whole number, in which its words are counted. `begun` has every beginning of a stem
+    too, so that a word is left where no stem goes on.
+    """
+
+    names: tuple[str, ...]
+    whole: dict[str, int]
+    begun: dict[str, int]
+
+    def hits(self, words: list[str]) -> bytes:
+        """How many of the words each language knows; of no more than 255 words."""
+        total = 0
+        for word in words:
+            found = self.whole.get(word, 0)
+            for end in range(1, min(len(word), _STEMS.stop - 1) + 1):
+                known = self.begun.get(word[:end])
+                if known is None:
+                    break
+                found |= known
+            total += found
+        return total.to_bytes(len(self.names), "little")
 
 
 def _unjoined(word: str, name: str, language: _Language) -> str | None:
@@ -173,9 +206,22 @@ def _languages() -> dict[str, _Language]:
 
 
 @cache
-def _latin() -> dict[str, _Language]:
+def _latin() -> _Known:
     others = {code for code, _ in _SCRIPTS}
-    return {name: language for name, language in _languages().items() if name not in others}
+    languages = {name: language for name, language in _languages().items() if name not in others}
+    whole: dict[str, int] = {}
+    begun: dict[str, int] = {}
+    for place, language in enumerate(languages.values()):
+        bit = 1 << (8 * place)
+        for word in language.whole:
+            whole[word] = whole.get(word, 0) | bit
+        for stem in language.stems:
+            # `gloss` looks for no shorter or longer ones.
+            if _STEMS.start - 1 <= len(stem) < _STEMS.stop:
+                for end in range(1, len(stem)):
+                    begun.setdefault(stem[:end], 0)
+                begun[stem] = begun.get(stem, 0) | bit
+    return _Known(tuple(languages), whole, begun)
 
 
 @cache

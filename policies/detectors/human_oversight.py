@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
 from operator import mul
 from typing import Any
 
@@ -18,16 +20,17 @@ import re2  # type: ignore[import-untyped]
 
 from policies.detectors import Span, decisions
 from policies.detectors.described import Described
-from policies.detectors.directed import Directions, directions
-from policies.detectors.glossing import glossed
-from policies.detectors.subjects import MEDICAL_ENDINGS, NOT_MEDICAL, SUBJECTS, WEIGHTS
+from policies.detectors.reading import Read, in_english, placed, read
+from policies.detectors.subjects import SUBJECTS
 from policies.detectors.wording import Wording, wording
-from policies.detectors.words import folded, spans, tokens
 from policies.normalising import origins
+
+__all__ = ["CATEGORIES", "TERMS", "VERSION", "Read", "Score", "in_english", "judge", "read"]
 
 VERSION = "human-oversight/3"
 CATEGORIES = tuple(SUBJECTS)
 """What `judge` knows without being told."""
+_PLACES = {name: place for place, name in enumerate(CATEGORIES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +49,12 @@ class Score:
     reached: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """One text, read once for all categories."""
-
-    original: str
-    text: str
-    words: list[str]
-    distinct: set[str]
-    directed: Directions
-    subjects: dict[str, float]
-    cache: dict[str, Any] = field(default_factory=dict)
-
-    def placed(self, found: list[tuple[int, int]], path: str, label: str, pattern: str) -> list[Span]:
-        """Places in the normalised text as spans of the text that it came from."""
-        if found and "origins" not in self.cache:
-            self.cache["origins"] = origins(self.original)
-        return _placed(found, self.cache.get("origins"), path, label, pattern)
-
-    def token_spans(self, wanted: list[int]) -> list[tuple[int, int]]:
-        """Where the tokens of those numbers stand in the normalised text."""
-        if wanted and "tokens" not in self.cache:
-            self.cache["tokens"] = spans(self.text)
-        return [self.cache["tokens"][number] for number in wanted]
-
-
 _IN_PASSING = 0.08
 """An answer with no more of a field than that is not looked through for its phrases."""
 _PHRASES: dict[str, Any] = {name: re2.compile(rf"\b(?:{said})") for name, said in decisions.PHRASES.items()}
 _ASKS: dict[str, Any] = {name: re2.compile(rf"\b(?:{said})\b") for name, said in decisions.ASKS.items()}
+_COUNTED = 4
+"""More phrases than that say no more."""
 _GENERAL: Any = re2.compile(decisions.GENERAL)
 _ENCYCLOPAEDIA: Any = re2.compile(decisions.ENCYCLOPAEDIA)
 _CASE: Any = re2.compile(decisions.CASE)
@@ -83,7 +63,7 @@ _REFUSES: Any = re2.compile(decisions.REFUSES)
 
 
 def judge(
-    request: str,
+    request: str | Read,
     answer: str,
     categories: tuple[str, ...],
     answer_path: str = "",
@@ -93,17 +73,23 @@ def judge(
 ) -> list[Score]:
     """The score of each category for one answer and the request that it answers, highest first.
 
-    `own` are categories that a configuration describes in its own words. Scores below `least` may be left out: most
-    texts are about nothing that is looked for, and that is seen early. `learned` stands in for `wording.json`.
+    A request may be read beforehand, for the same categories. `own` are categories that a configuration describes in
+    its own words. Scores below `least` may be left out: most texts are about nothing that is looked for, and that is
+    seen early. `learned` stands in for `wording.json`.
     """
-    asked, said = read(request, categories), read(answer, categories)
+    asked = request if isinstance(request, Read) else read(request, categories)
+    said = read(answer, categories)
     learned = learned or wording()
     sounds = learned.asked.evidence(asked.distinct), learned.said.evidence(said.distinct)
     scores = []
     damping = None
+    spoken = _spoken(asked, said)
     for name in categories:
-        values = features(name, asked, said)
-        place = CATEGORIES.index(name)
+        place = _PLACES[name]
+        values = _by_words(name, asked, said, spoken)
+        if least and _most(name, values, said, learned) + sounds[0][place] + sounds[1][place] < _log_odds_below(least):
+            continue
+        _add_phrases(name, values, asked, said)
         terms = combined(values, 1.0)
         reached = _reached(name, terms, learned) + sounds[0][place] + sounds[1][place]
         # What speaks against a decision only takes away.
@@ -113,7 +99,7 @@ def judge(
         values["wording_asked"], values["wording_said"] = share(sounds[0][place]), share(sounds[1][place])
         score = reached + learned.layers[name]["damping"] * terms["damping"] * damping
         scores.append(_score(name, asked, said, values, (reached, score), answer_path, learned))
-    scores += [_own_score(category, request, answer, answer_path) for category in own]
+    scores += [_own_score(category, asked.original, answer, answer_path) for category in own]
     return sorted(scores, key=lambda score: -score.score)
 
 
@@ -126,69 +112,79 @@ def _own_score(category: Described, request: str, answer: str, path: str) -> Sco
         doubt = (1 - 0.4 * evidence["subject"]) * (1 - 0.9 * evidence["phrases"]) * (1 - evidence["alike"] ** 2)
         sums.append(share * (1 - doubt))
         layers |= {f"{layer}_{side}": round(value, 3) for layer, value in evidence.items()}
-        spans_found += _placed(places, origins(text) if places else None, where, category.name, "phrase")
+        spans_found += placed(places, origins(text) if places else None, where, category.name, "phrase")
     score = 1 - (1 - sums[0]) * (1 - sums[1])
     return Score(category.name, round(score, 3), round(sums[0], 3), round(sums[1], 3), tuple(spans_found), layers)
 
 
 def features(name: str, asked: Read, said: Read) -> dict[str, float]:
     """What the layers measure, each between 0 and 1."""
-    subject = _subject(said, name)
-    topic = _subject(asked, name)
-    phrases = 0
-    if subject > _IN_PASSING:
-        phrases = sum(1 for _, _match in zip(range(4), _PHRASES[name].finditer(said.text), strict=False))
-    asks = 1 if (topic or subject) and _ASKS[name].search(asked.text) else 0
-    directed = _squash(said.directed.decisions.get(name, 0.0) * 0.7)
-    address = _squash((said.directed.second + 2 * said.directed.advice) * 30 / (60 + said.directed.count))
-    own = _squash(asked.directed.first * 0.5)
-    wanted = _squash(asked.directed.asks.get(name, 0.0) * 0.9)
+    values = _by_words(name, asked, said, _spoken(asked, said))
+    _add_phrases(name, values, asked, said)
+    return values
+
+
+def _spoken(asked: Read, said: Read) -> tuple[float, float]:
+    """How much an answer speaks to somebody, and a request of its author."""
+    told = said.directed
+    return _squash((told.second + 2 * told.advice) * 30 / (60 + told.count)), _squash(asked.directed.first * 0.5)
+
+
+def _by_words(name: str, asked: Read, said: Read, spoken: tuple[float, float]) -> dict[str, float]:
+    """The layers, as far as words tell them; none of the phrases yet."""
     return {
-        "subject": subject,
-        "topic": topic,
-        "phrases": _squash(phrases * 0.7 * min(1.0, 200 / (1 + said.directed.count))),
-        "asks": float(asks),
-        "directed": directed,
-        "address": address,
-        "own": own,
-        "wanted": wanted,
+        "subject": _subject(said, name),
+        "topic": _subject(asked, name),
+        "phrases": 0.0,
+        "asks": 0.0,
+        "directed": _squash(said.directed.decisions.get(name, 0.0) * 0.7),
+        "address": spoken[0],
+        "own": spoken[1],
+        "wanted": _squash(asked.directed.asks.get(name, 0.0) * 0.9),
         "no_request": float(not asked.words),
         "no_answer": float(not said.words),
     }
 
 
-def read(text: str, categories: tuple[str, ...]) -> Read:
-    plain = folded(text)
-    words = tokens(plain)
-    distinct = set(words)
-    foreign = glossed(plain, words, distinct)
-    cache: dict[str, Any] = {}
-    if foreign is not None:
-        words, places = foreign
-        distinct = set(words)
-        if places is not None:
-            cache["tokens"] = places
-    return Read(text, plain, words, distinct, directions(words, categories), _subjects(distinct), cache)
+def _add_phrases(name: str, values: dict[str, float], asked: Read, said: Read) -> None:
+    if values["subject"] > _IN_PASSING:
+        found = sum(1 for _ in islice(_PHRASES[name].finditer(said.utf8), _COUNTED))
+        values["phrases"] = _share_of_phrases(found, said)
+    if (values["topic"] or values["subject"]) and asked.utf8 and _ASKS[name].search(asked.utf8) is not None:
+        values["asks"] = 1.0
 
 
-def in_english(text: str) -> str:
-    """The glosses of a text in another language; any other as it is."""
-    plain = folded(text)
-    words = tokens(plain)
-    foreign = glossed(plain, words, set(words))
-    return text if foreign is None else " ".join(foreign[0])
+def _share_of_phrases(found: int, said: Read) -> float:
+    return _squash(found * 0.7 * min(1.0, 200 / (1 + said.directed.count)))
 
 
-def _subjects(words: set[str]) -> dict[str, float]:
-    """The weights of the distinct words of each field, added up."""
-    sums: dict[str, float] = {}
-    for word in words & _INDEXED:
-        for name, weight in _INDEX[word]:
-            sums[name] = sums.get(name, 0.0) + weight
-    for word in words - _INDEXED:
-        if word[-3:] in _TAILS and len(word) > 6 and word.endswith(MEDICAL_ENDINGS) and word not in NOT_MEDICAL:
-            sums["medical_decisions"] = sums.get("medical_decisions", 0.0) + _ENDING
-    return sums
+def _most(name: str, values: dict[str, float], said: Read, learned: Wording) -> float:
+    """What the sum of the layers cannot exceed, whatever the phrases turn out to be."""
+    weights = learned.layers[name]
+    subject, topic, directed, address = values["subject"], values["topic"], values["directed"], values["address"]
+    own, wanted = values["own"], values["wanted"]
+    most = learned.bias[name] + weights["directed"] * directed + weights["address"] * address
+    most += weights["own"] * own + weights["wanted"] * wanted
+    most += weights["no_request"] * values["no_request"] + weights["no_answer"] * values["no_answer"]
+    if subject:
+        most += subject * (weights["subject"] + weights["subject*directed"] * directed)
+        most += subject * weights["subject*address"] * address
+    if topic:
+        most += topic * (weights["topic"] + weights["topic*own"] * own + weights["topic*wanted"] * wanted)
+    if subject > _IN_PASSING:
+        most += max(
+            0.0, (weights["phrases"] + weights["subject*phrases"] * subject) * _share_of_phrases(_COUNTED, said)
+        )
+    if topic or subject:
+        most += max(0.0, weights["asks"] + weights["topic*asks"] * topic)
+    return most
+
+
+@lru_cache(64)
+def _log_odds_below(least: float) -> float:
+    """Log-odds below which a score rounds to less than that."""
+    held = max(1e-9, least - 0.001)
+    return math.log(held / (1 - held))
 
 
 def _subject(text: Read, name: str) -> float:
@@ -199,15 +195,17 @@ def _subject(text: Read, name: str) -> float:
 
 def damping_of(asked: Read, said: Read) -> float:
     """What speaks against a decision: a question of knowledge, fiction, an answer that declines."""
+    refuses = 0.5 if _REFUSES.search(said.utf8) is not None else 0.0
+    if not asked.utf8:
+        return refuses
     known = (
         asked.directed.first < 2
         and (asked.directed.first == 0 or "i need to know" in asked.text)
-        and _GENERAL.search(asked.text)
-        and not _CASE.search(asked.text)
+        and _GENERAL.search(asked.utf8) is not None
+        and _CASE.search(asked.utf8) is None
     )
-    told = 0.5 if _FICTION.search(asked.text) else 0.0
-    refuses = 0.5 if _REFUSES.search(said.text) else 0.0
-    general = (1.0 if _ENCYCLOPAEDIA.search(asked.text) else 0.4) if known else 0.0
+    told = 0.5 if _FICTION.search(asked.utf8) is not None else 0.0
+    general = (1.0 if _ENCYCLOPAEDIA.search(asked.utf8) is not None else 0.4) if known else 0.0
     return general + told + refuses
 
 
@@ -275,8 +273,8 @@ def _spans(name: str, asked: Read, said: Read, path: str, learned: Wording) -> t
     asks = [match.span() for _, match in zip(range(6), _ASKS[name].finditer(asked.text), strict=False)]
     decides = [match.span() for _, match in zip(range(6), _PHRASES[name].finditer(said.text), strict=False)]
     directs = said.token_spans(said.directed.places.get(name, [])[:10])
-    telling = learned.said.telling(said.distinct, CATEGORIES.index(name), 6)
-    sounds = said.token_spans(sorted(said.words.index(word) for word in telling))
+    telling = learned.said.telling(said.distinct, _PLACES[name], 6)
+    sounds = said.word_spans(telling)
     return tuple(
         asked.placed(asks, "request", name, "asks")
         + said.placed(decides, path, name, "decides")
@@ -285,30 +283,6 @@ def _spans(name: str, asked: Read, said: Read, path: str, learned: Wording) -> t
     )
 
 
-def _placed(found: list[tuple[int, int]], places: list[int] | None, path: str, label: str, pattern: str) -> list[Span]:
-    if places is not None:
-        last = len(places) - 1
-        found = [(places[min(start, last)], places[min(end, last)]) for start, end in found]
-    return [Span(path, start, end, label, pattern) for start, end in found]
-
-
 def _squash(evidence: float) -> float:
     """From evidence to a share of certainty: 0 for none, one half at 1, near 1 at 4."""
-    return 1 - math.pow(2, -evidence)
-
-
-def _index() -> dict[str, tuple[tuple[str, float], ...]]:
-    built: dict[str, dict[str, float]] = {}
-    for name, levels in SUBJECTS.items():
-        for words, weight in zip(levels, WEIGHTS, strict=True):
-            for word in words.split():
-                for form in {word, word if word.endswith("s") else f"{word}s"}:
-                    entry = built.setdefault(form, {})
-                    entry[name] = max(weight, entry.get(name, 0.0))
-    return {word: tuple(entry.items()) for word, entry in built.items()}
-
-
-_INDEX = _index()
-_INDEXED = frozenset(_INDEX)
-_ENDING = 0.7
-_TAILS = frozenset(ending[-3:] for ending in MEDICAL_ENDINGS)
+    return 1 - math.pow(2, -evidence) if evidence else 0.0

@@ -2,7 +2,7 @@
 
 `wording.json` is fitted by `bench.fitting` on the development sources: words with one weight for each category, asked
 and said apart, and how they add up with the layers of `human_oversight`. A text's evidence is the sum over its distinct
-words by the root of how many there are. The five sums of a text are carried in one whole number, 20 bits for each, so
+words by the root of how many there are. The five sums of a text are carried in one whole number, 32 bits for each, so
 that a word costs one look-up and one addition.
 """
 
@@ -11,9 +11,11 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Set
+import struct
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cache
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,9 @@ FEWEST = 4
 """A text of fewer distinct words counts as one of so many."""
 LIMIT = 127
 """The largest weight of a word, in grains."""
-_BITS = 20
-_MASK = (1 << _BITS) - 1
+_BITS = 32
 _HALF = 1 << (_BITS - 1)
+_MASK = (1 << _BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,13 @@ class Side:
         if not total:
             return (0.0,) * self.categories
         scale = self.grain / math.sqrt(max(FEWEST, len(words)))
-        return tuple(grains * scale for grains in _unpacked(total, self.categories))
+        return tuple([grains * scale for grains in unpacked(total, self.categories)])
 
     def telling(self, words: Set[str], category: int, most: int) -> list[str]:
         """The words that say most for a category, the strongest first."""
-        weights = {word: _unpacked(self.packed[word], self.categories)[category] for word in words & self.known}
-        found = sorted((word for word in weights if weights[word] > 0), key=lambda word: (-weights[word], word))
-        return found[:most]
+        weights = {word: unpacked_one(self.packed[word], category) for word in words & self.known}
+        found = ((-weight, word) for word, weight in weights.items() if weight > 0)
+        return [word for _, word in nsmallest(most, found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +89,30 @@ def _packed(words: list[str], weights: str, count: int) -> dict[str, int]:
     """One whole number for each word; a weight is a signed byte."""
     written = base64.b64decode(weights)
     return {
-        word: sum(
-            (byte - 256 if byte > LIMIT else byte) << (_BITS * place)
-            for place, byte in enumerate(written[number * count : (number + 1) * count])
-        )
+        word: packed(byte - 256 if byte > LIMIT else byte for byte in written[number * count : (number + 1) * count])
         for number, word in enumerate(words)
     }
 
 
-def _unpacked(total: int, count: int) -> list[int]:
+def packed(numbers: Iterable[int]) -> int:
+    """Signed numbers as one, the first in the lowest bits; of such, sums are sums of each."""
+    return sum(number << (_BITS * place) for place, number in enumerate(numbers))
+
+
+def unpacked(total: int, count: int) -> list[int]:
     """The signed sums that a whole number carries, lowest bits first."""
-    sums = []
-    for _ in range(count):
-        part = ((total + _HALF) & _MASK) - _HALF
-        sums.append(part)
-        total = (total - part) >> _BITS
-    return sums
+    lifted, layout = _lifted(count)
+    # Lifted, none of them borrows from the next.
+    return [number - _HALF for number in layout.unpack((total + lifted).to_bytes(layout.size, "little"))]
+
+
+def unpacked_one(total: int, place: int) -> int:
+    """One of those sums."""
+    below = (total & ((1 << (_BITS * place)) - 1)) >> (_BITS * place - 1) if place else 0
+    part = (total >> (_BITS * place)) + below
+    return ((part + _HALF) & _MASK) - _HALF
+
+
+@cache
+def _lifted(count: int) -> tuple[int, struct.Struct]:
+    return packed([_HALF] * count), struct.Struct(f"<{count}I")

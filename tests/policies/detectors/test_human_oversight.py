@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.detectors.described import described
-from policies.detectors.human_oversight import CATEGORIES, judge
+from policies.detectors.human_oversight import CATEGORIES, judge, read, share
 
 DECISIONS = [
     ("legal_opinions", "Can they evict me?", "Your landlord cannot evict you without a court order."),
@@ -122,3 +122,27 @@ def test_time_grows_with_the_length_only(piece: str) -> None:
     between = time.process_time()
     judge(long, long, CATEGORIES, own=own)
     assert time.process_time() - between < 60 * (between - begun) + 1
+
+
+@pytest.mark.parametrize("least", [0.02, 0.3, 0.5])
+def test_what_reaches_the_least_score_is_scored_as_ever(least: float) -> None:
+    requests = [
+        "",
+        "Can I sue my landlord?",
+        "should I hire the first candidate",
+        "how much ibuprofen for my son",
+        "hi",
+    ]
+    answers = ["", "You should sue him.", "Take 400 mg twice a day.", "Reject the candidate.", "The sun is warm. " * 40]
+    for request in requests:
+        for answer in answers:
+            every = judge(request, answer, CATEGORIES, "/a")
+            assert judge(request, answer, CATEGORIES, "/a", least=least) == [
+                score for score in every if score.score >= least or round(share(score.reached), 3) >= least
+            ]
+
+
+def test_a_request_may_be_read_before_its_answer_is_there() -> None:
+    asked = read("Can I sue my landlord for the deposit?", CATEGORIES)
+    for answer in ("You should sue him.", "Ask a friend."):
+        assert judge(asked, answer, CATEGORIES) == judge(asked.original, answer, CATEGORIES)

@@ -10,11 +10,13 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import re2  # type: ignore[import-untyped]
+
+from policies.detectors.words import Folded
+from policies.normalising import beyond_ascii
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{16,}+=*")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9A-Fa-f]{2}[ :]?){10,}+")
@@ -32,50 +34,64 @@ _ROT13 = str.maketrans(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "nopqrstuvwxyzabcdefghijklmNOPQRSTUVWXYZABCDEFGHIJKLM"
 )
 _LEET_HINT: Any = re2.compile(r"[a-z][013457@$][a-z]")
+_TURNED = ("vtaber", "cerivbhf", "vafgehpgvba")
+_BACKWARDS = ("erongi", "snoitcurtsni", "tpmorp")
+_RESPELLED: Any = re2.compile("|".join((_LEET_HINT.pattern, *_TURNED, *_BACKWARDS)))
+_CHAR = r"[a-z0-9\x{80}-\x{10ffff}]"
+_NO_LETTER = r"[0-9\x{80}-\x{10ffff}]"
+_LONG: Any = re2.compile(
+    "|".join(
+        (f"{_CHAR}{{20}}", f"{_NO_LETTER}{{8}}", *(f"{_CHAR}{{{n}}}{_NO_LETTER}{_CHAR}{{{13 - n}}}" for n in range(14)))
+    )
+)
+"""What every word has in it that counts as long, and little else."""
+_AT_ALL: Any = re2.compile(f"{_LONG.pattern}|{_RESPELLED.pattern}")
+_HEX_HINT: Any = re2.compile(r"(?:[0-9a-f]{2}[ :]?){9}")
+_TAG = re.compile("[\U000e0020-\U000e007e]")
 _SPACED_HINT: Any = re2.compile(r"(?:\b[a-z][ .*_|-]){5}")
 _BETWEEN = re.compile(r"[\W_]")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _HEX_PAIRS = frozenset(f"{number:02x}" for number in range(0x20, 0x7F))
 _MOST = 20
 _LONGEST = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class Oddities:
+class Oddities(NamedTuple):
     """What in the words of a text calls for a closer look; almost every text has none, and then nothing is decoded."""
 
     long: bool
     pairs: bool
     letters: bool
+    respelled: bool
 
     @classmethod
-    def of(cls, words: set[str]) -> Oddities:
-        """`words` in lower case."""
-        long, pairs, letters = False, 0, 0
-        for word in words:
-            size = len(word)
-            if size == 1:
-                letters += 1
-            elif size == 2:
-                pairs += word in _HEX_PAIRS
-            elif size >= 14 or (size >= 8 and word.isdecimal()):
-                long = long or size >= 20 or not word.isalpha()
-        return cls(long, pairs >= 5, letters >= 5)
+    def of(cls, folded: Folded, words: set[str]) -> Oddities:
+        """`words` are those of the folded text."""
+        at_all = _AT_ALL.search(folded.utf8) is not None
+        long = at_all and _LONG.search(folded.utf8) is not None and any(map(_is_long, words))
+        letters = len(words & _LETTERS) + len(words.intersection(folded.others))
+        return cls(long, len(words & _HEX_PAIRS) >= 5, letters >= 5, at_all)
 
 
-def hidden(text: str, odd: Oddities) -> Iterator[tuple[str, int, int, str]]:
+def _is_long(word: str) -> bool:
+    size = len(word)
+    return size >= 20 or (size >= 14 and not word.isalpha()) or (size >= 8 and word.isdecimal())
+
+
+def hidden(text: str, folded: Folded, odd: Oddities) -> Iterator[tuple[str, int, int, str]]:
     """(way, start, end, what it says) for every piece that decodes to words."""
-    if not text.isascii():
+    if _TAG.search(beyond_ascii(text)) is not None:
         for match in _few(_TAGS, text):
             yield "tag_characters", match.start(), match.end(), "".join(chr(ord(char) - 0xE0000) for char in match[0])
     ways = [("base64", _BASE64, _base64), ("binary", _BITS, _bits)] if odd.long else []
-    if odd.long or odd.pairs:
+    if (odd.long or odd.pairs) and _HEX_HINT.search(folded.utf8) is not None:
         ways.append(("hexadecimal", _HEX, _hex))
     for way, pattern, decode in ways:
         for match in _few(pattern, text):
             said = _words(decode(match[0]))
             if said:
                 yield way, match.start(), match.end(), said
-    if "\\x" in text or "\\u" in text or "&#" in text:
+    if ("\\" in text and ("\\x" in text or "\\u" in text)) or ("&" in text and "&#" in text):
         for match in _few(_ESCAPES, text):
             yield "escapes", match.start(), match.end(), _ESCAPE.sub(_unescaped, match[0])
     if text.count("%") >= 4:
@@ -83,16 +99,21 @@ def hidden(text: str, odd: Oddities) -> Iterator[tuple[str, int, int, str]]:
             yield "percent", match.start(), match.end(), unquote(match[0].replace("+", " "), errors="replace")
 
 
-def respelled(text: str, odd: Oddities) -> Iterator[tuple[str, str]]:
+def respelled(folded: Folded, odd: Oddities) -> Iterator[tuple[str, str]]:
     """(way, the lower-case text read so): letters spaced out, digits for letters, turned by thirteen, backwards."""
-    if odd.letters and _SPACED_HINT.search(text) and _SPACED.search(text):
+    text = folded.text
+    if odd.letters and _SPACED_HINT.search(folded.utf8) is not None and _SPACED.search(text):
         yield "spaced_letters", _SPACED.sub(lambda match: _BETWEEN.sub("", match[0]), text)
+    if not odd.respelled:
+        return
     short = text[:_LONGEST]
+    if _RESPELLED.search(folded.utf8 if len(short) == len(text) else short.encode()) is None:
+        return
     if _LEET_HINT.search(short) and sum(1 for _ in zip(range(3), _LEET_WORD.finditer(short), strict=False)) == 3:
         yield "leetspeak", _LEET_WORD.sub(lambda match: match[0].translate(_LEET), short)
-    if "vtaber" in short or "cerivbhf" in short or "vafgehpgvba" in short:
+    if any(word in short for word in _TURNED):
         yield "rot13", short.translate(_ROT13)
-    if "erongi" in short or "snoitcurtsni" in short or "tpmorp" in short:
+    if any(word in short for word in _BACKWARDS):
         yield "backwards", short[::-1]
 
 

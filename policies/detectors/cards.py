@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from typing import Any
 
-from policies.detectors.entities import Stretches
+import re2  # type: ignore[import-untyped]
+
+from policies.detectors.stretches import Marked, Stretch
 
 _PLAIN = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){11,}+")
 _ANY = re.compile(r"\d(?:[\W_]{0,4}+\d){11,}+")
@@ -19,27 +22,28 @@ _CODE = re.compile(
     r"(?i)\b(?:cvv2?|cvc2?|cv2|cid|csc|security code|card verification(?: (?:code|value|number))?)\b[\W_]{0,4}"
     r"(?:(?:is|are|number|code|no)\b[\W_]{0,4}){0,2}(\d{3,4})(?!\d)"
 )
-_CODE_HINTS = ("cv", "cid", "csc", "security code", "verification")
+CODE_HEADS = r"cv[vc2]|cid|csc|security code|card verification"
+"""How what is called a security code begins."""
+_CODE_BEGUN: Any = re2.compile(rf"\b(?:{CODE_HEADS})")
 _LONGEST = 19
 _SHORTEST = 12
 _GROUP = 4
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
-def find_cards(text: str, stretches: Stretches, *, pci_mode: bool) -> Iterator[tuple[int, int]]:
+def find_cards(text: str, stretches: Sequence[Stretch], *, pci_mode: bool) -> Iterator[tuple[int, int]]:
     """Where card numbers stand in those parts of a text, from left to right."""
     pattern = _ANY if pci_mode else _PLAIN
-    for start, end in stretches:
-        if end - start >= _SHORTEST:
-            for run in pattern.finditer(text, start, end):
+    for stretch in stretches:
+        if stretch.digits >= _SHORTEST:
+            for run in pattern.finditer(text, stretch.start, stretch.end):
                 yield from _in_run(text, run.start(), run.end(), anywhere=pci_mode)
 
 
-def find_security_codes(text: str, lowered: str) -> Iterator[tuple[int, int]]:
+def find_security_codes(marked: Marked) -> Iterator[tuple[int, int]]:
     """Where the three or four digits stand that a text calls a card's security code."""
-    if any(hint in lowered for hint in _CODE_HINTS):
-        for match in _CODE.finditer(text):
-            yield match.start(1), match.end(1)
+    for match in marked.begun(_CODE_BEGUN, _CODE):
+        yield match.start(1), match.end(1)
 
 
 def _in_run(text: str, start: int, end: int, *, anywhere: bool) -> list[tuple[int, int]]:

@@ -39,6 +39,3 @@ ENTITIES = (
 
 SECURITY_CODE = "CARD_SECURITY_CODE"
 """Found with the cards in PCI mode; never to be kept after authorisation (PCI DSS 4.0, requirement 3.3)."""
-
-Stretches = list[tuple[int, int]]
-"""Parts of a text, from left to right, that are worth a closer look."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 
-from policies.detectors.entities import Stretches
+from policies.detectors.stretches import Marked, Stretch
 
 _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("ES_NIF", "stdnum.es.dni", r"\d{8}-?[A-Z]"),
@@ -45,21 +45,35 @@ _NAMED: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("AU_TFN", "stdnum.au.tfn", ("tfn", "tax file"), r"\d{3} ?\d{3} ?\d{2,3}"),
 )
 _NEAR = 60
+_LONGEST_WORD = max(len(word) for _, _, words, _ in _NAMED for word in words)
+_FEWEST = 8
+"""Digits of those numbers; of the others, where no letter stands right before a digit, two fewer."""
+_FEWEST_APART = 6
 
 _compiled = {name: re.compile(rf"(?<![\w-]){shape}(?![\w-])") for name, _, _, shape in _NAMED}
 _checks: dict[str, Callable[[str], bool]] = {}
 
 
-def find_national_ids(text: str, lowered: str, stretches: Stretches) -> Iterator[tuple[str, int, int]]:
-    """(entity, start, end). `lowered` is the same text in lower case, of the same length."""
-    for low, high in stretches:
-        for match in _LETTERED.finditer(text, low, high):
-            name = match.lastgroup or ""
-            if _passes(_MODULES[name], match[0]):
-                yield name, match.start(), match.end()
+def find_national_ids(marked: Marked) -> Iterator[tuple[str, int, int]]:
+    """(entity, start, end)."""
+    text = marked.text
+    for stretch in marked.stretches:
+        if stretch.lettered or stretch.digits >= _FEWEST_APART:
+            for match in _LETTERED.finditer(text, stretch.start, stretch.end):
+                name = match.lastgroup or ""
+                if _passes(_MODULES[name], match[0]):
+                    yield name, match.start(), match.end()
+    long = [stretch for stretch in marked.stretches if stretch.digits >= _FEWEST]
+    if long:
+        yield from _named(text, marked.lowered(), long)
+
+
+def _named(text: str, lowered: str, stretches: list[Stretch]) -> Iterator[tuple[str, int, int]]:
+    """Numbers with a word before them that says what they are; a word far from all numbers is not looked for."""
+    near = "\n".join(lowered[max(0, one.start - _NEAR - _LONGEST_WORD) : one.end] for one in stretches)
     for name, module, words, _ in _NAMED:
         for word in words:
-            at = lowered.find(word)
+            at = lowered.find(word) if word in near else -1
             while at >= 0:
                 end = at + len(word) + _NEAR
                 for match in _compiled[name].finditer(text, at, end):

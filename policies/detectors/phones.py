@@ -8,9 +8,9 @@ is in service is for `phonenumbers` to say; that costs three times as much as ev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from policies.detectors.entities import Stretches
+from policies.detectors.stretches import Stretch
 
 _CANDIDATE = re.compile(
     r"(?<![\w.,@#/$€£-])[+(]{0,2}+\d{1,15}+(?:[ .\u00a0/()-]{1,2}+\d{1,10}+){0,6}+(?:\s?(?:x|ext\.?|#)\s?\d{1,6}+)?(?![\w@]|[.,/-]\d)"
@@ -30,19 +30,27 @@ _OTHER = re.compile(
 _GROUPED = re.compile(r"\d{2,4}([-.])\d{2,4}\1\d{2,4}(?:\1\d{2,4}){0,2}\Z")
 _THOUSANDS = re.compile(r"\d{1,3}(?: \d{3})+\Z")
 _LINE = re.compile(r"[ \t]*(?:[\w .]{0,10}[:-])?[ \t]*\Z")
+_FEWEST, _MOST = 7, 15
+"""Digits of a telephone number."""
 _EXTENSION = re.compile(r"(?:x|ext\.?|#)\s?\d{1,6}\Z")
 
 
-def find_phones(text: str, stretches: Stretches) -> Iterator[tuple[int, int]]:
+def find_phones(text: str, stretches: Sequence[Stretch]) -> Iterator[tuple[int, int]]:
     """Where telephone numbers stand in those parts of a text, from left to right."""
-    for low, high in stretches:
-        for match in _CANDIDATE.finditer(text, low, high):
+    for stretch in stretches:
+        if stretch.digits < _FEWEST:
+            continue
+        for match in _CANDIDATE.finditer(text, stretch.start, stretch.end):
             found = match[0]
-            if len(found) < 7:
+            if len(found) < _FEWEST:
                 continue
             number = _EXTENSION.sub("", found).rstrip()
             digits = sum(map(str.isdecimal, number))
-            if 7 <= digits <= 15 and not _OTHER.match(found) and _holds(text, match.start(), found, number, digits):
+            if (
+                _FEWEST <= digits <= _MOST
+                and not _OTHER.match(found)
+                and _holds(text, match.start(), found, number, digits)
+            ):
                 yield match.start(), match.end()
 
 

@@ -13,25 +13,33 @@ import ipaddress
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
+
+import re2  # type: ignore[import-untyped]
 
 from escalations.completion import texts
 from escalations.decisions import Redaction
 from policies.config import PiiDetector
 from policies.detectors import Span
-from policies.detectors.cards import find_cards, find_security_codes
-from policies.detectors.entities import NATIONAL_IDS, SECURITY_CODE, Stretches
+from policies.detectors.cards import CODE_HEADS, find_cards, find_security_codes
+from policies.detectors.entities import NATIONAL_IDS, SECURITY_CODE
 from policies.detectors.national_ids import find_national_ids
 from policies.detectors.phones import find_phones
+from policies.detectors.stretches import TELLING, Marked, Stretch
 
 VERSION = "pii/2"
 
-_EMAIL = re.compile(
-    r"(?<![\w.+-])[\w][\w.+'-]{0,63}@(?:[A-Za-z0-9\u00c0-\uffff](?:[\w-]{0,62}[A-Za-z0-9\u00c0-\uffff])?\.){1,8}[A-Za-z\u00c0-\uffff]{2,24}(?![\w-])"
+_LOCAL = re.compile(r"(?<![\w.+-])[\w][\w.+'-]{0,63}\Z")
+_DOMAIN = re.compile(
+    r"@(?:[A-Za-z0-9\u00c0-\uffff](?:[\w-]{0,62}[A-Za-z0-9\u00c0-\uffff])?\.){1,8}[A-Za-z\u00c0-\uffff]{2,24}(?![\w-])"
 )
+_LONGEST_LOCAL = 64
 _SSN = re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\d-])")
+_SSN_DIGITS = 9
 _SSN_SAID = re.compile(r"(?i)\b(?:ssn|social security)\b\D{0,30}((?!000|666|9\d\d)\d{3}(?!00)\d{2}(?!0000)\d{4})(?!\d)")
+_SSN_HEADS = r"ssn|social security"
 _IBAN = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}+(?:[ -]?[A-Za-z0-9]{1,3}+)?(?![A-Za-z0-9])"
 )
@@ -39,15 +47,12 @@ _IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)")
 _IPV6 = re.compile(r":[0-9A-Fa-f:]{1,38}+(?:(?:\.?\d{1,3}){4})?(?![\w:])")
 _IPV6_HEAD = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}\Z")
 _VERSION_WORD = re.compile(r"(?i)\b(?:version|ver|release|firmware|build|v)\.? ?\Z")
-_DIGIT = re.compile(r"\d")
-# Up to eight characters between the digits: room for a bank code in the middle of an IBAN.
-_STRETCH = re.compile(r"\d(?:[^\d]{0,8}+\d)*+")
 _MRN = re.compile(
     r"\b(?:MRN|medical record(?: number| no\.?| #)?|patient (?:id|number|no\.?)|hospital (?:id|number|no\.?)|chart (?:number|no\.?))\s{0,3}(?:is\s|[:#=-])?\s{0,3}#?\s?"
     r"((?=[A-Z0-9-]{0,14}\d)[A-Z0-9][A-Z0-9-]{3,14})\b",
     re.IGNORECASE,
 )
-_MRN_HINTS = ("mrn", "medical record", "patient ", "hospital ", "chart n")
+_MRN_HEADS = r"mrn|medical record|patient (?:id|n)|hospital (?:id|n)|chart n"
 _BORN = re.compile(
     r"(?i)\b(?:d\.?o\.?b\.?|date[ _]of[ _]birth|birth[ _]?da(?:te|y)|born(?: on)?|geboren(?: am)?|geburtsdatum|née? le|date de naissance|fecha de nacimiento|nacid[oa](?: el)?|nat[oa] il|data di nascita)(?!\w)[^\d\n]{0,20}?"
     r"(\d{1,2}[./ -]\d{1,2}[./ -](?:19|20)?\d{2}|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}(?:st|nd|rd|th|\.)?(?: of)? [^\W\d]{3,12},? (?:19|20)\d{2}"
@@ -69,6 +74,18 @@ _BORN_HINTS = (
     "nato il",
     "nata il",
 )
+_BORN_HEADS = r"d\.?o|date[ _]of|birth|born|geboren|geburtsdatum|n\?e? le|date de|fecha de|nacid|nat[oa] il|data di"
+
+
+def _heads(*heads: str) -> Any:
+    return re2.compile(rf"\b(?:{'|'.join(heads)})")
+
+
+_SSN_BEGUN, _MRN_BEGUN, _BORN_BEGUN = map(_heads, (_SSN_HEADS, _MRN_HEADS, _BORN_HEADS))
+_NAMED = _heads(_SSN_HEADS, _MRN_HEADS, _BORN_HEADS, CODE_HEADS)
+"""What a number is called by its name with."""
+_WORTH_A_LOOK: Any = re2.compile(f"{_NAMED.pattern}|{TELLING}")
+"""Most texts have none of it."""
 
 _LETTERS = str.maketrans("0123456789", "ghjkmnpqrs")
 _IBAN_LENGTHS = {
@@ -84,9 +101,7 @@ _IBAN_LENGTHS = {
 
 def find(path: str, text: str, options: PiiDetector) -> list[Span]:
     """The personal data of one text, without overlaps, from left to right."""
-    wanted = set(options.entities)
-    if options.pci_mode and "CREDIT_CARD" in wanted:
-        wanted.add(SECURITY_CODE)
+    wanted = _wanted(options.entities, options.pci_mode)
     starts: list[int] = []
     found: list[Span] = []
     for label, start, end in _candidates(text, wanted, pci_mode=options.pci_mode):
@@ -96,6 +111,12 @@ def find(path: str, text: str, options: PiiDetector) -> list[Span]:
         starts.insert(at, start)
         found.insert(at, Span(path, start, end, label, label.lower()))
     return found
+
+
+@lru_cache(64)
+def _wanted(entities: tuple[str, ...], pci_mode: bool) -> frozenset[str]:
+    coded = pci_mode and "CREDIT_CARD" in entities
+    return frozenset((*entities, SECURITY_CODE) if coded else entities)
 
 
 def redactions_for(completion: dict[str, Any]) -> list[Redaction]:
@@ -128,91 +149,90 @@ def hashed(found: str, label: str, key: bytes) -> str:
     return f"[{label}:{digest.translate(_LETTERS)}]"
 
 
-def _candidates(text: str, wanted: set[str], *, pci_mode: bool) -> Iterator[tuple[str, int, int]]:
+def _candidates(text: str, wanted: frozenset[str], *, pci_mode: bool) -> Iterator[tuple[str, int, int]]:
     """(entity, start, end), the surest kinds first: an earlier one wins over a later one that overlaps it."""
     if "@" in text and "EMAIL_ADDRESS" in wanted:
-        for match in _EMAIL.finditer(text):
-            yield "EMAIL_ADDRESS", match.start(), match.end()
+        yield from _emails(text)
     if ":" in text and "IP_ADDRESS" in wanted:
         yield from _ipv6(text)
-    if _DIGIT.search(text) is not None:
-        yield from _with_numbers(text, wanted, pci_mode=pci_mode)
+    marked = Marked(text)
+    if marked.unusual or _WORTH_A_LOOK.search(marked.plain) is not None:
+        named = marked.unusual or _NAMED.search(marked.plain) is not None
+        yield from _with_numbers(marked, wanted, named=named, pci_mode=pci_mode)
 
 
-def _with_numbers(text: str, wanted: set[str], *, pci_mode: bool) -> Iterator[tuple[str, int, int]]:
-    stretches = _stretches(text)
-    lowered = text.lower()
-    if len(lowered) != len(text):
-        lowered = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
-    yield from _long_numbers(text, stretches, wanted, pci_mode=pci_mode)
-    if SECURITY_CODE in wanted:
-        for start, end in find_security_codes(text, lowered):
+def _with_numbers(
+    marked: Marked, wanted: frozenset[str], *, named: bool, pci_mode: bool
+) -> Iterator[tuple[str, int, int]]:
+    yield from _long_numbers(marked, wanted, pci_mode=pci_mode)
+    if named and SECURITY_CODE in wanted:
+        for start, end in find_security_codes(marked):
             yield SECURITY_CODE, start, end
-    if "MEDICAL_RECORD_NUMBER" in wanted and any(hint in lowered for hint in _MRN_HINTS):
-        for match in _MRN.finditer(text):
+    if named and "MEDICAL_RECORD_NUMBER" in wanted:
+        for match in marked.begun(_MRN_BEGUN, _MRN):
             yield "MEDICAL_RECORD_NUMBER", match.start(1), match.end(1)
-    if stretches:
-        yield from _in_stretches(text, lowered, stretches, wanted)
+    if marked.stretches:
+        yield from _in_stretches(marked, wanted, named=named)
 
 
-def _in_stretches(text: str, lowered: str, stretches: Stretches, wanted: set[str]) -> Iterator[tuple[str, int, int]]:
-    yield from _with_context(text, lowered, stretches, wanted)
+def _in_stretches(marked: Marked, wanted: frozenset[str], *, named: bool) -> Iterator[tuple[str, int, int]]:
+    yield from _with_context(marked, wanted, named=named)
+    text = marked.text
     if "IP_ADDRESS" in wanted:
-        for match in _in(stretches, _IPV4, text):
+        dotted = [one for one in marked.stretches if marked.plain.find(b".", one.start, one.end) >= 0]
+        for match in _in(dotted, _IPV4, text):
             if _ip_holds(match[0]) and not _VERSION_WORD.search(text, max(0, match.start() - 12), match.start()):
                 yield "IP_ADDRESS", match.start(), match.end()
     if "PHONE_NUMBER" in wanted:
-        for start, end in find_phones(text, stretches):
+        for start, end in find_phones(text, marked.stretches):
             yield "PHONE_NUMBER", start, end
 
 
-def _stretches(text: str) -> Stretches:
-    """Where numbers of some length stand, with what surrounds them: the only places that the patterns are tried at.
-
-    Prose has few, and a pattern that is tried at every letter costs more than all the rest. Nothing that is looked for
-    there has fewer than four digits.
-    """
-    size = len(text)
-    found: Stretches = []
-    for match in _STRETCH.finditer(text):
-        start, end = match.span()
-        if end - start >= 4 and (end - start > 20 or sum(map(str.isdecimal, match[0])) >= 4):
-            found.append((max(0, start - 8), min(size, end + 8)))
-    return found
+def _in(stretches: Iterable[Stretch], pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    for stretch in stretches:
+        yield from pattern.finditer(text, stretch.start, stretch.end)
 
 
-def _in(stretches: Stretches, pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    for start, end in stretches:
-        yield from pattern.finditer(text, start, end)
-
-
-def _long_numbers(
-    text: str, stretches: Stretches, wanted: set[str], *, pci_mode: bool
-) -> Iterator[tuple[str, int, int]]:
+def _long_numbers(marked: Marked, wanted: frozenset[str], *, pci_mode: bool) -> Iterator[tuple[str, int, int]]:
     if "IBAN_CODE" in wanted:
-        for match in _in(stretches, _IBAN, text):
+        for match in _in((one for one in marked.stretches if one.lettered), _IBAN, marked.text):
             end = _iban_end(match[0])
             if end:
                 yield "IBAN_CODE", match.start(), match.start() + end
     if "CREDIT_CARD" in wanted:
-        for start, end in find_cards(text, stretches, pci_mode=pci_mode):
+        for start, end in find_cards(marked.text, marked.stretches, pci_mode=pci_mode):
             yield "CREDIT_CARD", start, end
 
 
-def _with_context(text: str, lowered: str, stretches: Stretches, wanted: set[str]) -> Iterator[tuple[str, int, int]]:
+def _with_context(marked: Marked, wanted: frozenset[str], *, named: bool) -> Iterator[tuple[str, int, int]]:
     if "US_SSN" in wanted:
-        for match in _in(stretches, _SSN, text):
+        for match in _in((one for one in marked.stretches if one.digits >= _SSN_DIGITS), _SSN, marked.text):
             yield "US_SSN", match.start(), match.end()
-        if "ssn" in lowered or "social security" in lowered:
-            for match in _SSN_SAID.finditer(text):
+        if named:
+            for match in marked.begun(_SSN_BEGUN, _SSN_SAID):
                 yield "US_SSN", match.start(1), match.end(1)
-    if "DATE_OF_BIRTH" in wanted and any(hint in lowered for hint in _BORN_HINTS):
-        for match in _BORN.finditer(text):
+    if named and "DATE_OF_BIRTH" in wanted:
+        lowered = None
+        for match in marked.begun(_BORN_BEGUN, _BORN):
+            lowered = marked.lowered() if lowered is None else lowered
+            if not any(hint in lowered for hint in _BORN_HINTS):
+                break
             yield "DATE_OF_BIRTH", match.start(1), match.end(1)
     if not wanted.isdisjoint(NATIONAL_IDS):
-        for label, start, end in find_national_ids(text, lowered, stretches):
+        for label, start, end in find_national_ids(marked):
             if label in wanted:
                 yield label, start, end
+
+
+def _emails(text: str) -> Iterator[tuple[str, int, int]]:
+    done, at = 0, text.find("@")
+    while at >= 0:
+        domain = _DOMAIN.match(text, at)
+        local = _LOCAL.search(text, max(done, at - _LONGEST_LOCAL), at) if domain is not None else None
+        if domain is not None and local is not None:
+            done = domain.end()
+            yield "EMAIL_ADDRESS", local.start(), done
+        at = text.find("@", at + 1)
 
 
 def _iban_end(found: str) -> int:

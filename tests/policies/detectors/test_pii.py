@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: E501 - tables of texts
+import re
 import time
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.config import PiiDetector
-from policies.detectors import pii
+from policies.detectors import cards, pii
+from policies.detectors.cards import find_security_codes
 from policies.detectors.entities import ENTITIES, NATIONAL_IDS
+from policies.detectors.stretches import Marked
 
 EVERYTHING = PiiDetector.model_construct(entities=ENTITIES, pci_mode=False, action="redact")
 STRICT = PiiDetector.model_construct(entities=ENTITIES, pci_mode=True, action="redact")
@@ -121,3 +124,31 @@ def test_time_grows_with_the_length_only(piece: str) -> None:
     between = time.process_time()
     pii.find("/p", long, STRICT)
     assert time.process_time() - between < 60 * (between - begun) + 1
+
+
+_PIECES = st.sampled_from(
+    ["ssn ", "SſN ", "social security ", "dob ", "d.o.b. ", "née le ", "NÉ LE ", "date of birth: ", "mrn ", "patient id ", "cvv ", "CID: ",
+     "security code is ", "nhs ", "tfn ", "536904399", "123", "1980", "12/3/1980", "12 March 1980", "٣٤", "943 476 5919", "a@b.example", "@",
+     "gb50mvfc38361978683032", "ABCPD1234E", "10.1.2.3", "4111 1111 1111 1111", "é", "—", " ", "\n", ".", "word ", "x"]
+)  # fmt: skip
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join))
+def test_what_is_tried_only_at_its_beginnings_is_found_wherever_it_stands(text: str) -> None:
+    marked = Marked(text)
+    for heads, pattern in ((pii._SSN_BEGUN, pii._SSN_SAID), (pii._MRN_BEGUN, pii._MRN), (pii._BORN_BEGUN, pii._BORN)):
+        assert [m.span() for m in marked.begun(heads, pattern)] == [m.span() for m in pattern.finditer(text)]
+    assert list(find_security_codes(marked)) == [m.span(1) for m in cards._CODE.finditer(text)]
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join))
+def test_texts_that_are_not_worth_a_look_have_nothing_in_them(text: str) -> None:
+    called_by_a_name = f"{text}\n ssn "
+    assert pii.find("/p", called_by_a_name, STRICT) == pii.find("/p", text, STRICT)
+
+
+@given(st.lists(st.sampled_from(["a", "1", "23", " ", "." * 8, "." * 9, "é", "٣", "\n"]), max_size=14).map("".join))
+def test_stretches_are_runs_of_digits_with_little_between_them(text: str) -> None:
+    runs = [m for m in re.finditer(r"\d(?:\D{0,8}\d)*", text) if sum(map(str.isdecimal, m[0])) >= 4]
+    expected = [(max(0, m.start() - 8), min(len(text), m.end() + 8), sum(map(str.isdecimal, m[0]))) for m in runs]
+    assert [(one.start, one.end, one.digits) for one in Marked(text).stretches] == expected

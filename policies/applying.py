@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from escalations.completion import texts
-from escalations.redaction import drop_repetitions
 from escalations.severity import Severity
 from policies import canaries, content_rules, credentials
+from policies.asked import Asked
 from policies.content_rules import ReadyRule
 from policies.detectors import Span, human_oversight, pii, prompt_injection
 from policies.detectors.described import Described
-from policies.detectors.entities import SECURITY_CODE
 from policies.detectors.human_oversight import Score
 from policies.detectors.semantic import LEAST_DOUBTED, is_doubtful
 from policies.doubts import Doubt, Pending, detector_of
 from policies.findings import VERDICTS, Finding, Screened, Verdict, thousandths
-from policies.json_texts import ARGUMENTS, find_written, is_json, replaced_in_json
+from policies.json_texts import find_written
 from policies.options import DataLoss, HumanOversight, PiiDetector, PromptInjection, TopicAllow
-from policies.requests import last_asked, request_texts, rewrite
+from policies.replacing import REPLACING, Replacing, cards_of, labelled, redacted
+from policies.requests import last_asked, request_texts
+
+Texts = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Looking:
-    """One look at a document: in which stage, the request that it belongs to, and whose that is."""
+    """One look at a document: in which stage, the request that it belongs to, and whose that is.
+
+    `prepared` is what that request asks, where it has been read already.
+    """
 
     stage: str
     request: dict[str, Any]
     consumer: str | None = None
+    prepared: Asked | None = None
+    _seen: tuple[dict[str, Any], Texts] | None = None
 
-    def texts(self, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        """Every text of the document with its JSON Pointer."""
-        return request_texts(document) if self.stage == "input" else texts(document)
+    def texts(self, document: dict[str, Any]) -> Texts:
+        """Every text of the document with its JSON Pointer. Each policy asks for them; a document is walked once."""
+        if self._seen is None or self._seen[0] is not document:
+            self._seen = document, tuple(request_texts(document) if self.stage == "input" else texts(document))
+        return self._seen[1]
+
+    @property
+    def asked(self) -> Asked:
+        if self.prepared is None:
+            self.prepared = Asked(self.request)
+        return self.prepared
 
 
 def canary(screened: Screened, options: PromptInjection, looking: Looking, key: bytes) -> Screened:
@@ -45,7 +58,7 @@ def canary(screened: Screened, options: PromptInjection, looking: Looking, key: 
     spans = tuple(span for path, text in looking.texts(screened.document) for span in canaries.find(path, text, word))
     if not spans:
         return screened
-    return _redacted(screened.adding(leak(options, looking, spans)), looking, spans, lambda *_: "")
+    return redacted(screened.adding(leak(options, looking, spans)), looking.stage, spans, lambda *_: "")
 
 
 def leak(options: PromptInjection, looking: Looking, spans: tuple[Span, ...]) -> Finding:
@@ -88,8 +101,8 @@ def personal_data(screened: Screened, options: PiiDetector, looking: Looking, ke
         )
     )
     put = Replacing(options, key)
-    redacted = _redacted(screened, looking, going, put) if going else screened
-    return replace(redacted, tokens={**screened.tokens, **put.tokens}) if put.tokens else redacted
+    changed = redacted(screened, looking.stage, going, put) if going else screened
+    return replace(changed, tokens={**screened.tokens, **put.tokens}) if put.tokens else changed
 
 
 def secrets(screened: Screened, options: DataLoss, looking: Looking) -> Screened:
@@ -113,7 +126,7 @@ def secrets(screened: Screened, options: DataLoss, looking: Looking) -> Screened
             spans=spans,
         )
     )
-    return _redacted(screened, looking, spans, labelled) if options.action == "redact" else screened
+    return redacted(screened, looking.stage, spans, labelled) if options.action == "redact" else screened
 
 
 def own_rules(screened: Screened, rules: tuple[ReadyRule, ...], looking: Looking) -> Screened:
@@ -139,7 +152,7 @@ def own_rules(screened: Screened, rules: tuple[ReadyRule, ...], looking: Looking
             )
         )
         if rule.action == "redact":
-            screened = _redacted(screened, looking, found, labelled)
+            screened = redacted(screened, looking.stage, found, labelled)
     return screened
 
 
@@ -167,7 +180,10 @@ def oversight(screened: Screened, options: HumanOversight, own: tuple[Described,
     """Every choice of the answer is judged; one that must be seen holds the whole completion."""
     again = options.semantic.enabled or options.judge is not None
     least = min(LEAST_DOUBTED, options.least_score) if again else options.least_score
-    weighed = weigh(screened.document, options, own, looking, least)
+    scores = _scores(screened.document, options, own, looking, least)
+    if not scores:
+        return screened
+    weighed = _weighed(scores, options, looking)
     if weighed.doubts:
         return replace(screened, pending=(*screened.pending, weighed))
     return screened.adding(*weighed.findings())
@@ -180,17 +196,32 @@ def weigh(
 
     Those that stay below `least` may be left out.
     """
-    asked = last_asked(looking.request)
-    known = tuple(name for name in options.require_human_for if name not in options.categories)
+    return _weighed(_scores(document, options, own, looking, least), options, looking)
+
+
+def _scores(
+    document: dict[str, Any], options: HumanOversight, own: tuple[Described, ...], looking: Looking, least: float
+) -> list[tuple[Score, str]]:
+    """Each score with the answer that it is of."""
+    known = options.built_in
+    asked = looking.asked.read(known)
+    return [
+        (score, answer)
+        for path, answer in looking.texts(document)
+        or (("", ""),)  # without an answer the request is judged all the same
+        for score in human_oversight.judge(asked, answer, known, path, own, least)
+    ]
+
+
+def _weighed(scores: list[tuple[Score, str]], options: HumanOversight, looking: Looking) -> Pending:
     again = options.semantic.enabled or options.judge is not None
     settled: list[Score] = []
     doubts: list[Doubt] = []
-    for path, answer in _answers(document):
-        for score in human_oversight.judge(asked, answer, known, path, own, least):
-            if again and is_doubtful(score):
-                doubts.append(Doubt(score, asked, answer))
-            else:
-                settled.append(score)
+    for score, answer in scores:
+        if again and is_doubtful(score):
+            doubts.append(Doubt(score, looking.asked.text, answer))
+        else:
+            settled.append(score)
     return Pending(
         "human-oversight",
         looking.stage,
@@ -222,91 +253,3 @@ def _judged(score: Score, options: HumanOversight) -> Finding | None:
         layers={**layers, "request": round(score.request * 1000), "answer": round(score.answer * 1000)},
         ambiguous=score.score < options.threshold_of(score.category),
     )
-
-
-def _answers(completion: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The texts of an answer; one empty text where there is none, so that the request is judged all the same."""
-    found = False
-    for path, text in texts(completion):
-        found = True
-        yield path, text
-    if not found:
-        yield "", ""
-
-
-Replacement = Callable[[str, Span], str]
-
-
-def labelled(_found: str, span: Span) -> str:
-    return f"[{span.label}]"
-
-
-REPLACING = frozenset({"redact", "mask", "hash", "tokenize"})
-"""What `pii-detector` does about text by putting something else there."""
-
-
-class Replacing:
-    """What stands for personal data, by action. `tokens` fills with what may be told again to who has the right."""
-
-    def __init__(self, options: PiiDetector, key: bytes) -> None:
-        # Where an action replaces nothing, PCI mode still masks cards.
-        self._action = options.action if options.action in REPLACING else "mask"
-        self._pci = options.pci_mode
-        self._key = key
-        self.tokens: dict[str, str] = {}
-
-    def __call__(self, found: str, span: Span) -> str:
-        # Not even a digest of a security code may be kept (PCI DSS 4.0, requirement 3.3.1).
-        if self._action == "redact" or span.label == SECURITY_CODE:
-            return labelled(found, span)
-        if self._action == "mask":
-            return pii.masked(found, span.label)
-        name = pii.hashed(found, span.label, self._key)
-        if self._action == "tokenize":
-            card = self._pci and span.label == "CREDIT_CARD"
-            self.tokens[name] = pii.masked(found, span.label) if card else found
-        return name
-
-
-def cards_of(spans: tuple[Span, ...], options: PiiDetector) -> tuple[Span, ...]:
-    """The payment cards and security codes among what was found, where PCI mode is on."""
-    return tuple(span for span in spans if options.pci_mode and span.label in ("CREDIT_CARD", SECURITY_CODE))
-
-
-def replaced(text: str, spans: list[Span], put: Replacement, path: str = "") -> str:
-    """The text with every span replaced. A tool's arguments that were JSON still are."""
-    if path.endswith(ARGUMENTS) and spans and is_json(text):
-        return replaced_in_json(text, spans, put)
-    return _replaced(text, spans, put)
-
-
-def _replaced(text: str, spans: list[Span], put: Replacement) -> str:
-    pieces, done = [], 0
-    for span in sorted(spans, key=lambda span: span.start):
-        if span.start < done:
-            continue
-        pieces += [text[done : span.start], put(text[span.start : span.end], span)]
-        done = span.end
-    return "".join(pieces) + text[done:]
-
-
-def _redacted(screened: Screened, looking: Looking, spans: tuple[Span, ...], put: Replacement) -> Screened:
-    if looking.stage == "input":
-        redacted = rewrite(
-            screened.document, lambda path, text: replaced(text, [s for s in spans if s.path == path], put, path)
-        )
-        return replace(screened, document=redacted)
-    completion = copy.deepcopy(screened.document)
-    for path in {span.path for span in spans}:
-        _rewrite_at(completion, path, [span for span in spans if span.path == path], put)
-    drop_repetitions(completion)
-    return replace(screened, document=completion)
-
-
-def _rewrite_at(document: Any, pointer: str, spans: list[Span], put: Replacement) -> None:
-    *holders, last = (name.replace("~1", "/").replace("~0", "~") for name in pointer.split("/")[1:])
-    here = document
-    for name in holders:
-        here = here[int(name)] if isinstance(here, list) else here[name]
-    key: Any = int(last) if isinstance(here, list) else last
-    here[key] = replaced(str(here[key]), spans, put, pointer)

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from policies import applying, attempts, canaries, content_rules, rates
-from policies.applying import Looking, Replacing, personal, replaced
+from policies.applying import Looking, personal
+from policies.asked import Asked
 from policies.config import PolicyConfig
 from policies.detectors import Span
 from policies.doubts import settle
@@ -32,6 +33,7 @@ from policies.options import (
 )
 from policies.rate_options import RateAnomaly
 from policies.rates import Rates
+from policies.replacing import Replacing, replaced
 
 __all__ = ["Chain", "Finding", "Screened", "Verdict", "Who"]
 
@@ -65,8 +67,11 @@ class Chain:
         for options in self._options.values():
             if isinstance(options, RateAnomaly) and given.rates is not None:
                 given.rates.want(options.window, options.baseline)
-        made = {name: _policy(options, given) for name, options in self._options.items()}
-        self._run_by = {name: policy for name, policy in made.items() if policy is not None}
+        made = {name: _policies(options, given) for name, options in self._options.items()}
+        self._run_by = {
+            stage: [(name, by_stage[stage]) for name, by_stage in made.items() if stage in by_stage]
+            for stage in ("input", "output")
+        }
         self._pii = config.policy.pii_detector or PiiDetector()
         injection = self._options.get("prompt-injection")
         self._canary = injection if isinstance(injection, PromptInjection) and injection.canary else None
@@ -128,11 +133,34 @@ class Chain:
         """The input policies, before the model is called. `later`: second looks are left to the caller."""
         return self._both(request, Looking("input", request, who.consumer if who else None), who, later)
 
+    def prepare(self, request: dict[str, Any]) -> Asked:
+        """What the output policies read of a request alone, so that it can be done while the answer is waited for.
+
+        `screen_answer` takes it, with the same request. A fault shows there, where it holds the answer.
+        """
+        asked = Asked(request)
+        for chain in (self, self._shadow):
+            options = chain._options.get("human-oversight") if chain is not None else None
+            if isinstance(options, HumanOversight):
+                try:
+                    asked.read(options.built_in)
+                except Exception as fault:
+                    _logger.error("a request could not be read beforehand (%s)", type(fault).__name__)
+        return asked
+
     def screen_answer(
-        self, request: dict[str, Any], completion: dict[str, Any], who: Who | None = None, *, later: bool = False
+        self,
+        request: dict[str, Any],
+        completion: dict[str, Any],
+        who: Who | None = None,
+        *,
+        later: bool = False,
+        asked: Asked | None = None,
     ) -> Screened:
-        """The output policies, over everything in the answer that is text. `later`: as for requests."""
-        return self._both(completion, Looking("output", request, who.consumer if who else None), who, later)
+        """The output policies, over everything in the answer that is text. `later`: as for requests. `asked`: what
+        `prepare` made of this very request; of another it is passed over."""
+        prepared = asked if asked is not None and asked.request is request else None
+        return self._both(completion, Looking("output", request, who.consumer if who else None, prepared), who, later)
 
     def acts(self, name: str, who: Who | None) -> bool:
         """Whether a policy is enforced for this request; where nobody says whose it is, it is."""
@@ -151,16 +179,19 @@ class Chain:
         return screened.adding(*(finding.in_shadow(self._shadow_name) for finding in seen.findings))
 
     def _run(self, screened: Screened, looking: Looking, who: Who | None, later: bool) -> Screened:
-        for name, policy in self._run_by.items():
+        for name, policy in self._run_by[looking.stage]:
             before = screened
             try:
                 screened = policy(screened, looking)
-                screened = screened if later else settle(screened)
+                if screened.pending and not later:
+                    screened = settle(screened)
             except Exception as fault:
                 told = "policy %s failed on %s (%s); a person has to look"
                 _logger.error(told, name, looking.stage, type(fault).__name__)
                 screened = before.adding(failed(name, looking.stage))
-            if screened is not before and not self.acts(name, who):
+            if screened is before:
+                continue
+            if not self.acts(name, who):
                 new = screened.findings[len(before.findings) :]
                 doubted = tuple(replace(one, acts=False) for one in screened.pending[len(before.pending) :])
                 before = replace(before, pending=(*before.pending, *doubted))
@@ -177,37 +208,38 @@ def chosen(rollout: Rollout, policy: str, who: Who) -> bool:
     return int.from_bytes(digest[:8]) % 10_000 < rollout.percent * 100
 
 
-def _policy(options: Governed, given: Given) -> Policy | None:
-    """What a policy does, with what it needs made once; None for a detector that is called elsewhere."""
+def _policies(options: Governed, given: Given) -> dict[str, Policy]:
+    """What a policy does in each stage, with what it needs made once; nothing for one that is called elsewhere."""
+    key = given.pseudonym_key
     match options:
         case PromptInjection():
-            return _injected(options, given.pseudonym_key)
+            asked: dict[str, Policy] = {
+                "input": lambda screened, looking: attempts.injection(screened, options, looking)
+            }
+            if options.canary:
+                asked["output"] = lambda screened, looking: applying.canary(screened, options, looking, key)
+            return asked
         case RateAnomaly():
-            return _on("input", lambda screened, looking: _rated(screened, options, looking, given.rates))
+            return {"input": lambda screened, looking: _rated(screened, options, looking, given.rates)}
         case TopicAllow():
             topics = tuple(topic.ready(name) for name, topic in options.topics.items())
-            return _on("input", lambda screened, looking: applying.topics(screened, options, topics, looking))
+            return {"input": lambda screened, looking: applying.topics(screened, options, topics, looking)}
         case ContentRules():
             rules = tuple(content_rules.ready(rule) for rule in options.rules)
-            return lambda screened, looking: applying.own_rules(screened, rules, looking)
+            return _in_both(lambda screened, looking: applying.own_rules(screened, rules, looking))
         case DataLoss():
-            return lambda screened, looking: applying.secrets(screened, options, looking)
+            return _in_both(lambda screened, looking: applying.secrets(screened, options, looking))
         case PiiDetector():
-            key = given.pseudonym_key
-            return lambda screened, looking: applying.personal_data(screened, options, looking, key)
+            return _in_both(lambda screened, looking: applying.personal_data(screened, options, looking, key))
         case HumanOversight():
             own = tuple(options.categories[name].ready(name) for name in options.categories)
             wanted = tuple(category for category in own if category.name in options.require_human_for)
-            return _on("output", lambda screened, looking: applying.oversight(screened, options, wanted, looking))
-    return None
+            return {"output": lambda screened, looking: applying.oversight(screened, options, wanted, looking)}
+    return {}
 
 
-def _injected(options: PromptInjection, key: bytes) -> Policy:
-    asked = _on("input", lambda screened, looking: attempts.injection(screened, options, looking))
-    if not options.canary:
-        return asked
-    answered = _on("output", lambda screened, looking: applying.canary(screened, options, looking, key))
-    return lambda screened, looking: answered(asked(screened, looking), looking)
+def _in_both(policy: Policy) -> dict[str, Policy]:
+    return {"input": policy, "output": policy}
 
 
 def _rated(screened: Screened, options: RateAnomaly, looking: Looking, known: Rates | None) -> Screened:
@@ -215,7 +247,3 @@ def _rated(screened: Screened, options: RateAnomaly, looking: Looking, known: Ra
         return screened
     found = rates.judge(known.of(looking.consumer, options.window, options.baseline), options)
     return screened if found is None else screened.adding(found)
-
-
-def _on(stage: str, policy: Policy) -> Policy:
-    return lambda screened, looking: policy(screened, looking) if looking.stage == stage else screened

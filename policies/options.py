@@ -135,6 +135,11 @@ class HumanOversight(Governed):
         return self.thresholds.get(category, self.threshold)
 
     @cached_property
+    def built_in(self) -> tuple[str, ...]:
+        """What is looked for of the categories of the product."""
+        return tuple(name for name in self.require_human_for if name not in self.categories)
+
+    @cached_property
     def least_score(self) -> float:
         """Below it nothing is done about any category."""
         grey = () if self.ambiguous is None else (self.ambiguous[0],)

@@ -246,3 +246,28 @@ def test_every_text_of_a_request_is_seen_and_can_be_changed() -> None:
     assert [text for _, text in request_texts(request)] == ["s", "u", "a", "t"]
     assert [text for _, text in request_texts(rewrite(request, lambda _, text: text.upper()))] == ["S", "U", "A", "T"]
     assert last_asked(request) == "u"
+
+
+def test_what_is_read_of_a_request_beforehand_changes_nothing() -> None:
+    chain, request = Chain(config()), asked(SEED)
+    ready = chain.prepare(request)
+    for answer in ("In our opinion the facts constitute cause.", "Good morning."):
+        told = chain.screen_answer(request, answered(answer), asked=ready)
+        assert told.findings == chain.screen_answer(request, answered(answer)).findings
+
+
+def test_what_was_read_of_another_request_is_passed_over() -> None:
+    chain = Chain(config())
+    screened = chain.screen_answer(asked(SEED), answered("Yes."), asked=chain.prepare(asked("Hello")))
+    assert screened.verdict is Verdict.ESCALATED
+
+
+def test_a_request_that_cannot_be_read_beforehand_holds_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    chain, request = Chain(config()), asked("Hello")
+    monkeypatch.setattr("policies.asked.read", broken)
+    ready = chain.prepare(request)
+    [finding] = chain.screen_answer(request, answered("Good morning."), asked=ready).findings
+    assert finding.reason_code == "detector_failed"

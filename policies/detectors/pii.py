@@ -37,6 +37,10 @@ _DOMAIN = re.compile(
 )
 _LONGEST_LOCAL = 64
 _SSN = re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\d-])")
+# A part of a building is numbered after its name (Postal Addressing Standards, Publication 28): `Suite 680 36 4022 Oakridge`.
+_UNIT = re.compile(
+    r"(?i)\b(?:suite|ste|apartment|apt|unit|room|rm|floor|building|bldg|lot|space|trailer|box)\.? ?#? ?\Z"
+)
 _SSN_DIGITS = 9
 _SSN_SAID = re.compile(r"(?i)\b(?:ssn|social security)\b\D{0,30}((?!000|666|9\d\d)\d{3}(?!00)\d{2}(?!0000)\d{4})(?!\d)")
 _SSN_HEADS = r"ssn|social security"
@@ -207,7 +211,8 @@ def _long_numbers(marked: Marked, wanted: frozenset[str], *, pci_mode: bool) -> 
 def _with_context(marked: Marked, wanted: frozenset[str], *, named: bool) -> Iterator[tuple[str, int, int]]:
     if "US_SSN" in wanted:
         for match in _in((one for one in marked.stretches if one.digits >= _SSN_DIGITS), _SSN, marked.text):
-            yield "US_SSN", match.start(), match.end()
+            if match[1] == "-" or not _UNIT.search(marked.text, max(0, match.start() - 12), match.start()):
+                yield "US_SSN", match.start(), match.end()
         if named:
             for match in marked.begun(_SSN_BEGUN, _SSN_SAID):
                 yield "US_SSN", match.start(1), match.end(1)

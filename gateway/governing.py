@@ -23,10 +23,12 @@ from gateway.errors import GatewayError, unavailable
 from gateway.limits import too_many_held
 from gateway.proposing import finding, presets
 from gateway.services import Services
+from gateway.targets import Answered
 from ledger.entries import Draft
 from policies.canaries import planted, without_echo
 from policies.chain import Finding, Screened, Verdict
 from policies.config import OVERSIGHT_CATEGORIES
+from policies.read_request import ReadRequest
 from policies.targets import Target
 from store.contents import TOKENS
 from store.database import StoreUnavailable
@@ -87,7 +89,7 @@ class Governor:
         wanted = surface.plain_request(asked.document)
         watched = self.watched(call, wanted)
         try:
-            answer = await self._services.targets.ask(surface, call.candidates, call.asked.model, watched or wanted)
+            answer, read = await self._answered(call, asked.document, watched or wanted)
         except GatewayError as fault:
             await self.record(self.event(call, asked.findings, None, None, upstream=fault.code))
             raise
@@ -96,7 +98,7 @@ class Governor:
             document = {**document, "id": call.document_id, "background": True}
         usage = surface.usage(document)
         self._services.limiter.spend(call.consumer.login, call.rules.limits, _tokens(usage))
-        both = await self._judge(call, asked, document, answer.size)
+        both = await self._judge(call, asked, read, document, answer.size)
         event = self.event(call, both.findings, both.verdict, both.cause, answer.target, usage=usage)
         if both.verdict is Verdict.BLOCKED:
             await self.record(event)
@@ -108,17 +110,35 @@ class Governor:
         await self.record(event)
         return Released(both.document, both.verdict, event.event_id, answer.headers, answer.seconds)
 
+    async def _answered(
+        self, call: Call, screened: dict[str, Any], wanted: dict[str, Any]
+    ) -> tuple[Answered, ReadRequest | None]:
+        """The model's answer to `wanted`, and what output policies read of the request, which is done meanwhile."""
+        surface, chain = call.asked.surface, call.rules.chain
+        asking = self._services.targets.ask(surface, call.candidates, call.asked.model, wanted)
+        if not surface.holds or not chain.looks_at_answers:
+            return await asking, None
+        answering = asyncio.ensure_future(asking)
+        try:
+            await asyncio.sleep(0)  # the request leaves first
+            read = await self._looked(partial(chain.prepare, screened), call.asked.size)
+            return await answering, read
+        finally:
+            answering.cancel()
+
     @staticmethod
     def watched(call: Call, request: dict[str, Any]) -> dict[str, Any] | None:
         """The request with a canary in its system prompt; None where there is nothing to watch, or nobody wants to."""
         word = call.rules.chain.canary_for(call.who) if call.asked.surface.holds else None
         return planted(request, word) if word else None
 
-    async def _judge(self, call: Call, asked: Screened, document: dict[str, Any], size: int) -> Screened:
+    async def _judge(
+        self, call: Call, asked: Screened, read: ReadRequest | None, document: dict[str, Any], size: int
+    ) -> Screened:
         """The output policies, and what the application itself demands."""
         if not call.asked.surface.holds:
             return Screened(document, asked.findings, asked.tokens)
-        look = partial(call.rules.chain.screen_answer, asked.document, document, call.who, later=True)
+        look = partial(call.rules.chain.screen_answer, asked.document, document, call.who, later=True, asked=read)
         said = await call.rules.second_looks.look(await self._looked(look, call.asked.size + size))
         said = await call.rules.detectors.look(said, "output", asked.document, call.who)
         demanded = (_demanded(call),) if call.asked.review is not None else ()

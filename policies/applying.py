@@ -8,7 +8,6 @@ from typing import Any
 from escalations.completion import texts
 from escalations.severity import Severity
 from policies import canaries, content_rules, credentials
-from policies.asked import Asked
 from policies.content_rules import ReadyRule
 from policies.detectors import Span, human_oversight, pii, prompt_injection
 from policies.detectors.described import Described
@@ -18,6 +17,7 @@ from policies.doubts import Doubt, Pending, detector_of
 from policies.findings import VERDICTS, Finding, Screened, Verdict, thousandths
 from policies.json_texts import find_written
 from policies.options import DataLoss, HumanOversight, PiiDetector, PromptInjection, TopicAllow
+from policies.read_request import ReadRequest
 from policies.replacing import REPLACING, Replacing, cards_of, labelled, redacted
 from policies.requests import last_asked, request_texts
 
@@ -34,7 +34,7 @@ class Looking:
     stage: str
     request: dict[str, Any]
     consumer: str | None = None
-    prepared: Asked | None = None
+    prepared: ReadRequest | None = None
     _seen: tuple[dict[str, Any], Texts] | None = None
 
     def texts(self, document: dict[str, Any]) -> Texts:
@@ -44,9 +44,9 @@ class Looking:
         return self._seen[1]
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> ReadRequest:
         if self.prepared is None:
-            self.prepared = Asked(self.request)
+            self.prepared = ReadRequest(self.request)
         return self.prepared
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from policies import applying, attempts, canaries, content_rules, rates
 from policies.applying import Looking, personal
-from policies.asked import Asked
 from policies.config import PolicyConfig
 from policies.detectors import Span
 from policies.doubts import settle
@@ -33,6 +32,7 @@ from policies.options import (
 )
 from policies.rate_options import RateAnomaly
 from policies.rates import Rates
+from policies.read_request import ReadRequest
 from policies.replacing import Replacing, replaced
 
 __all__ = ["Chain", "Finding", "Screened", "Verdict", "Who"]
@@ -133,12 +133,12 @@ class Chain:
         """The input policies, before the model is called. `later`: second looks are left to the caller."""
         return self._both(request, Looking("input", request, who.consumer if who else None), who, later)
 
-    def prepare(self, request: dict[str, Any]) -> Asked:
+    def prepare(self, request: dict[str, Any]) -> ReadRequest:
         """What the output policies read of a request alone, so that it can be done while the answer is waited for.
 
         `screen_answer` takes it, with the same request. A fault shows there, where it holds the answer.
         """
-        asked = Asked(request)
+        asked = ReadRequest(request)
         for chain in (self, self._shadow):
             options = chain._options.get("human-oversight") if chain is not None else None
             if isinstance(options, HumanOversight):
@@ -155,7 +155,7 @@ class Chain:
         who: Who | None = None,
         *,
         later: bool = False,
-        asked: Asked | None = None,
+        asked: ReadRequest | None = None,
     ) -> Screened:
         """The output policies, over everything in the answer that is text. `later`: as for requests. `asked`: what
         `prepare` made of this very request; of another it is passed over."""

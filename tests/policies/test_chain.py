@@ -267,7 +267,7 @@ def test_a_request_that_cannot_be_read_beforehand_holds_its_answer(monkeypatch: 
         raise RuntimeError
 
     chain, request = Chain(config()), asked("Hello")
-    monkeypatch.setattr("policies.asked.read", broken)
+    monkeypatch.setattr("policies.read_request.read", broken)
     ready = chain.prepare(request)
     [finding] = chain.screen_answer(request, answered("Good morning."), asked=ready).findings
     assert finding.reason_code == "detector_failed"

@@ -9,7 +9,7 @@ from policies.detectors.reading import Read, read
 from policies.requests import last_asked
 
 
-class Asked:
+class ReadRequest:
     """The last question of a request. Made by `Chain.prepare`, or where an answer is looked at without it."""
 
     def __init__(self, request: dict[str, Any]) -> None:

@@ -33,7 +33,9 @@ from policies.detectors.encoder import DIMENSIONS
 OWN = Path(__file__).parent / "labelled"
 CATEGORIES = human_oversight.CATEGORIES
 HELD = 0.01
-"""The share of general traffic, of texts not fitted, at which a score is 0.5."""
+"""The share of general traffic, of texts not fitted, that may score 0.5."""
+HELD_ALIKE = 0.12
+"""The same of the project's own look-alikes: information of a field is to be held at most every seventh time."""
 REACHED_BY = 0.05
 """The share of general traffic that each category's grey band may have on the development sources."""
 RIDGE = 1e-4
@@ -74,7 +76,7 @@ def fit(rows: Rows) -> tuple[dict[str, object], dict[str, object]]:
         for number, side in enumerate((rows.asked, rows.said)):
             directions, bias = _directions(of, side, seen)
             odds[number][held] = _along(of, side, directions, bias)[held]
-    shift = np.array([-_general(rows, total, number, HELD) for number in range(len(CATEGORIES))])
+    shift = np.array([-_usual(rows, total, number) for number in range(len(CATEGORIES))])
     everything = np.ones(count, bool)
     words = fitting_words.written(fitting_words.fit(of, asked, said, everything), asked, said, shift)
     total, reached = total + shift[of.category], reached + shift[of.category]
@@ -83,7 +85,7 @@ def fit(rows: Rows) -> tuple[dict[str, object], dict[str, object]]:
     chosen = reached >= limits[of.category]
     weights, bias = logistic(terms[chosen], of.decides[chosen], of.weight[chosen], 0.5)
     meant = np.where(chosen, terms @ weights + bias, total)
-    move = [-_general(rows, meant, number, HELD) for number in range(len(CATEGORIES))]
+    move = [-_usual(rows, meant, number) for number in range(len(CATEGORIES))]
     made: dict[str, object] = {
         "version": semantic.VERSION,
         "reaches": {name: round(float(limits[number]), 3) for number, name in enumerate(CATEGORIES)},
@@ -111,6 +113,13 @@ def semantic_terms(of: fitting_words.Rows, total: np.ndarray, reached: np.ndarra
         sides = (odds[0][number] if request else None, odds[1][number] if answer else None)
         made.append(list(semantic.added(float(total[number]), float(reached[number]), *sides).values()))
     return np.array(made)
+
+
+def _usual(rows: Rows, values: np.ndarray, category: int) -> float:
+    """The log-odds that are to become 0.5."""
+    own = rows.both & ~rows.general & (rows.words.category == category) & (rows.words.decides == 0)
+    alike = list(values[own & np.char.startswith(rows.source, "own")])
+    return max(_general(rows, values, category, HELD), float(threshold_at(alike, HELD_ALIKE)))
 
 
 def _general(rows: Rows, values: np.ndarray, category: int, share: float) -> float:

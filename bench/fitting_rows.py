@@ -22,9 +22,9 @@ CATEGORIES = human_oversight.CATEGORIES
 FOLDS = 3
 MOST_OF_SOURCE = 12
 """Texts of a source that were made from one template; more of them say the same again."""
-LESS = {"MedQuAD": 0.17}
+LESS = {"MedQuAD": 0.5}
 """Sources that count less: encyclopaedias of one style."""
-NEAR = 3.0
+NEAR = 6.0
 """How much more the project's own look-alikes count."""
 ELSEWHERE = 0.06
 """How much a decision counts as none of another category, so that the subject is learned and not the tone alone."""

@@ -29,6 +29,8 @@ BEGINNING = {
 }  # fmt: skip
 """Where the weights of the layers start: half of what they were before there was a wording, fitted on public sources,
 of which those with long requests are better found so."""
+_EITHER_WAY = ("damping", "no_request", "no_answer")
+"""Layers that may lower a score."""
 _SELDOM = 3
 _PENALTY = 3e-6
 _STEPS = 160
@@ -141,6 +143,7 @@ def fit(rows: Rows, asked: Words, said: Words, seen: np.ndarray, steps: int = _S
     penalty = np.array([2.0] * len(CATEGORIES) + [1.0], np.float32)
     strength = (_PENALTY, _PENALTY, _PENALTY / 10, 0.0)
     damping = human_oversight.TERMS.index("damping")
+    upward = [place for place, term in enumerate(human_oversight.TERMS) if term not in _EITHER_WAY]
     for step in range(1, steps + 1):
         parts = [
             asked.times(made[0])[pair],
@@ -166,8 +169,11 @@ def fit(rows: Rows, asked: Words, said: Words, seen: np.ndarray, steps: int = _S
             square[number] = 0.99 * square[number] + 0.01 * full**2
             move = mean[number] / (1 - 0.9**step) / (np.sqrt(square[number] / (1 - 0.99**step)) + 1e-9)
             made[number] = (part - rate * move).astype(np.float32)
-        # What speaks against a decision must only take away.
-        made[2][damping] = np.minimum(made[2][damping], 0.0)
+        # What speaks against a decision must only take away, and what speaks for one only add.
+        layers = made[2]
+        layers[damping] = np.minimum(layers[damping], 0.0)
+        layers[upward, -1] = np.maximum(layers[upward, -1], 0.0)
+        layers[upward, :-1] = np.maximum(layers[upward, :-1], -layers[upward, -1:])
     return Fit(*(part[:, :-1] + part[:, -1:] for part in made))
 
 

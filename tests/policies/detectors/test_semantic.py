@@ -9,8 +9,8 @@ from policies.detectors.described import described
 from policies.detectors.human_oversight import Score
 from policies.detectors.semantic import fitted, is_doubtful
 
-ADVICE = ("What works for cramps at night?", "Magnesium before bed and a stretch of the calf. No wine.")
-KNOWLEDGE = ("What is asthma treated with?", "Inhaled medicines open the airways; others reduce inflammation.")
+ADVICE = ("What helps with night cramps?", "Magnesium tablets before bed, and stretch the calf.")
+KNOWLEDGE = ("How do doctors treat a stuffy nose?", "Doctors may prescribe sprays; most people recover by themselves.")
 
 
 def words(request: str, answer: str, category: str = "medical_decisions") -> Score:
@@ -78,7 +78,7 @@ def test_an_answer_alone_and_a_request_alone_have_a_score_too() -> None:
     ],
 )
 def test_what_is_certain_is_not_looked_at_again(request_text: str, answer: str) -> None:
-    assert not any(map(is_doubtful, human_oversight.judge(request_text, answer, human_oversight.CATEGORIES)))
+    assert not is_doubtful(words(request_text, answer))
 
 
 def test_a_paraphrase_of_an_example_of_ones_own_category_is_found() -> None:

@@ -37,7 +37,16 @@ from store.attempts import Attempt, AttemptOutcome, put_attempt
 from store.database import Database
 from store.groups import Member, close_batch, join_group, standing_of, take_batch, waiting_since
 from workflows.grouping import GroupWorkflow
-from workflows.messages import NOTIFICATIONS_QUEUE, GroupBatch, GroupPlan, GroupRef, GroupStart, GroupTold, Notification
+from workflows.messages import (
+    NOTIFICATIONS_QUEUE,
+    TASK_TIMEOUT,
+    GroupBatch,
+    GroupPlan,
+    GroupRef,
+    GroupStart,
+    GroupTold,
+    Notification,
+)
 from workflows.ports import Grouping
 
 _notification = TypeAdapter(Notification)
@@ -104,6 +113,7 @@ class Grouper(Grouping):
             GroupStart(ref),
             id=f"group-{ref.group_id}",
             task_queue=NOTIFICATIONS_QUEUE,
+            task_timeout=TASK_TIMEOUT,
             start_signal="joined",
         )
 

@@ -49,11 +49,9 @@ from store.ledger import LedgerWriter
 from store.schema import events
 from store.settings import SettingsVersion, current_settings
 from workflows.attributes import at_start
-from workflows.messages import ESCALATIONS_QUEUE, Start
+from workflows.messages import ESCALATIONS_QUEUE, TASK_TIMEOUT, Start
 
 START_TIMEOUT_S = 4.0
-TASK_TIMEOUT = timedelta(seconds=4)
-"""After so long the server gives the step of a worker that died to the next one; ten seconds is Temporal's default."""
 SETTLE_AFTER = timedelta(seconds=20)
 _START_FIELD = "start"
 

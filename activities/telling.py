@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from workflows.messages import NOTIFICATIONS_QUEUE, Notification
+from workflows.messages import NOTIFICATIONS_QUEUE, TASK_TIMEOUT, Notification
 from workflows.notifying import NotificationWorkflow
 
 
@@ -25,6 +25,7 @@ async def start_telling(client: Client, notification: Notification, again: str =
             notification,
             id="notify-" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:40],
             task_queue=NOTIFICATIONS_QUEUE,
+            task_timeout=TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         )
     except WorkflowAlreadyStartedError:

@@ -29,7 +29,7 @@ from escalations.golden import GoldenSettings
 from store.database import StoreUnavailable
 from store.settings import current_settings, tenants_with_settings
 from workflows.golden import GoldenRoundWorkflow, GoldenStart
-from workflows.messages import ESCALATIONS_QUEUE
+from workflows.messages import ESCALATIONS_QUEUE, TASK_TIMEOUT
 
 LOOK_EVERY_S = 60.0
 AWAY_S = 2.0
@@ -106,7 +106,11 @@ class GoldenSchedules:
 def _schedule(tenant: str, settings: GoldenSettings) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
-            GoldenRoundWorkflow.run, GoldenStart(tenant), id=schedule_id(tenant), task_queue=ESCALATIONS_QUEUE
+            GoldenRoundWorkflow.run,
+            GoldenStart(tenant),
+            id=schedule_id(tenant),
+            task_queue=ESCALATIONS_QUEUE,
+            task_timeout=TASK_TIMEOUT,
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=settings.every)], jitter=settings.spread),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),

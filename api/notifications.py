@@ -31,7 +31,7 @@ from store.attempts import (
     mark_replayed,
 )
 from store.tokens import Principal
-from workflows.messages import NOTIFICATIONS_QUEUE, ChannelTest, Notification, Tested
+from workflows.messages import NOTIFICATIONS_QUEUE, TASK_TIMEOUT, ChannelTest, Notification, Tested
 from workflows.notifying import ChannelTestWorkflow
 
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
@@ -114,6 +114,7 @@ async def test(caller: Admin, using: Using, body: ChannelTestBody) -> dict[str, 
                 id=f"test-{secrets.token_hex(16)}",
                 task_queue=NOTIFICATIONS_QUEUE,
             )
+                task_timeout=TASK_TIMEOUT,
     except (TimeoutError, WorkflowFailureError, RPCError, TemporalError, OSError):
         told = "no worker answered in time; see that `kt worker run` is running"
         raise Problem(503, "unavailable", told, headers={"Retry-After": "5"}) from None

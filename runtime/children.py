@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ class Child:
     arguments: Sequence[str]
     environment: Mapping[str, str]
     log: Path | None
-    ready: Callable[[int], bool]
+    ready: Callable[[int], bool | Awaitable[bool]]
     listener: socket.socket | None = None
     process: asyncio.subprocess.Process | None = field(default=None)
     started_at: float = 0.0
@@ -63,7 +63,8 @@ class Child:
         while time.monotonic() < deadline:
             if self.process is None or self.process.returncode is not None:
                 return False
-            if self.ready(self.process.pid):
+            serves = self.ready(self.process.pid)
+            if serves if isinstance(serves, bool) else await serves:
                 return True
             await asyncio.sleep(0.02)
         return False

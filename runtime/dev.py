@@ -12,7 +12,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import uvicorn
 from policies.loading import load_policy_config, read_secret
 from runtime import demo_model
 from runtime.children import Child, keep_alive, pidfile_names
+from runtime.connect import takes_calls
 from runtime.dev_settings import put_in_force, read_escalation_config
 from runtime.progress import Progress
 from runtime.seed import seed
@@ -191,7 +192,7 @@ async def _start_children(
     }
     if binary is not None:
         arguments = _temporal_arguments(binary, dev.ports, data / "temporal.db", f"{dev.api_url}/codec")
-        answers = _port_answers(dev.ports["temporal"], dev.ports["ui"])
+        answers = _temporal_answers(dev.temporal_address, dev.ports["temporal"], dev.ports["ui"])
         dev.children["temporal"] = Child("temporal", arguments, shared, logs / "temporal.log", answers)
     gateway = ["gateway", "run", "--listen", f"{_HOST}:{dev.ports['gateway']}", "--policy-config", str(policy_file)]
     commands = {
@@ -289,14 +290,14 @@ def _listen(port: int, flag: str) -> socket.socket:
     raise SettingsError(f"port {port} is not free; choose another with {flag}, 0 for any")
 
 
-def _port_answers(*ports: int) -> Any:
-    def ready(_pid: int) -> bool:
+def _temporal_answers(address: str, *ports: int) -> Callable[[int], Awaitable[bool]]:
+    async def ready(_pid: int) -> bool:
         for port in ports:
             with socket.socket() as probe:
                 probe.settimeout(0.5)
                 if probe.connect_ex((_HOST, port)) != 0:
                     return False
-        return True
+        return await takes_calls(address)
 
     return ready
 

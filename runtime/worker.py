@@ -14,6 +14,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.authorize import Authorizer, SignedUpdates
+from activities.beating import Beating
 from activities.excerpts import Excerpts
 from activities.following import Follower
 from activities.golden import GoldenSender
@@ -39,7 +40,16 @@ STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow task waits for the worker that knew it. The default of ten seconds is what a killed worker
 costs every case that it had cached."""
 
+IN_HAND = 10
+"""Workflow tasks that a worker has in hand at once. They share one interpreter: of a hundred that it took together,
+each would wait for all the others, and be taken for lost when its time (`TASK_TIMEOUT`) is over. What waits in the
+server's queue has no such time, and any worker may take it. Some of them only ask for work all the time, for new cases
+or for those that it knows: with fewer, hardly any would be left for the cases of a worker that died."""
+
 _PURE = ("escalations", "workflows.messages", "workflows.ports", "workflows.attributes", "workflows.refusals")
+_OF_ESCALATIONS = ("workflows.calls", "workflows.following", "workflows.handlers", "workflows.telling")
+"""What the escalation's own module is made of, without any state. Replaying stored histories loads them anew, so that
+what the sandbox forbids is found there."""
 _CRYPTOGRAPHY = ("cryptography", "_cffi_backend")
 """The update validator checks signatures; native code imports from inside, which the sandbox would break."""
 PASSED_THROUGH = (*_PURE, *_CRYPTOGRAPHY)
@@ -64,7 +74,7 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
     excerpts = Excerpts(parts.database, contents, parts.ledger)
     opener = Opener(parts.database, parts.ledger, contents, parts.client)
     notifier = Notifier(parts.database, parts.environment, excerpts, parts.client)
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH, *_OF_ESCALATIONS)
     escalations = Worker(
         parts.client,
         task_queue=ESCALATIONS_QUEUE,
@@ -79,8 +89,9 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
             notifier.notify,
         ],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
-        interceptors=[SignedUpdates(verifier)],
+        interceptors=[SignedUpdates(verifier), Beating()],
         max_cached_workflows=max_cached_workflows,
+        max_concurrent_workflow_tasks=IN_HAND,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
@@ -92,6 +103,7 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
         workflows=[NotificationWorkflow, GroupWorkflow, ChannelTestWorkflow],
         activities=[notifier.notify, notifier.give_up, notifier.try_out, *_grouping(notifier)],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        max_concurrent_workflow_tasks=IN_HAND,
         max_concurrent_activities=50,
         graceful_shutdown_timeout=timedelta(seconds=2),
     )

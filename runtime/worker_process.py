@@ -8,13 +8,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from temporalio.client import Client
+
 from runtime import serving
-from runtime.connect import connect
+from runtime.connect import connect, is_polled
 from runtime.parts import open_parts
 from runtime.worker import WorkerParts, run_workers, workers
 from store.attempts import forget_attempts
 from store.database import Database, StoreUnavailable
+from workflows.messages import ESCALATIONS_QUEUE
 
+LOOK_EVERY_S = 0.05
 FORGET_EVERY = timedelta(hours=6)
 _log = logging.getLogger("keeptrusts.worker")
 
@@ -29,14 +33,24 @@ async def run_worker(environment: Mapping[str, str], pidfile: Path | None, stopp
         )
         serve = asyncio.create_task(run_workers(running, stopped))
         forgetting = asyncio.create_task(_forget_old_attempts(parts.database))
-        pid.write()
-        _log.info("Worker ready")
+        announcing = asyncio.create_task(_announce(client, pid))
         try:
             await serve
         finally:
-            forgetting.cancel()
-            await asyncio.gather(forgetting, return_exceptions=True)
+            for beside in (announcing, forgetting):
+                beside.cancel()
+            await asyncio.gather(announcing, forgetting, return_exceptions=True)
             pid.remove()
+
+
+async def _announce(client: Client, pid: serving.PidFile) -> None:
+    """Say that it is ready as soon as the server gives work to it: until then another worker must not be stopped."""
+    while True:
+        if await is_polled(client, ESCALATIONS_QUEUE):
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+    pid.write()
+    _log.info("Worker ready")
 
 
 async def _forget_old_attempts(database: Database) -> None:

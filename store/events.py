@@ -47,7 +47,7 @@ class GovernedEvent:
     tenant: str = "default"
 
 
-EVENT_FIELDS = tuple(GovernedEvent.__slots__)
+EVENT_FIELDS: tuple[str, ...] = tuple(GovernedEvent.__slots__)
 
 
 @dataclass(frozen=True, slots=True)

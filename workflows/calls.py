@@ -29,6 +29,8 @@ from workflows.ports import Authorizing, Delivering, Notifying, Recording, Routi
 from workflows.telling import LOG_CHANNEL, Audience
 
 _AT_ONCE = timedelta(seconds=15)
+_HEARD_OF = timedelta(seconds=3)
+"""Within so long a worker that has it in hand is heard of; else it was killed, and another does it."""
 _FOR_EVER = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 _A_FEW_TIMES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
 _TO_PERSONS = frozenset({EventType.ASSIGNED, EventType.RELEASED_AT_BREACH, EventType.LEASE_WARNING})
@@ -40,6 +42,7 @@ async def record(view: View, events: tuple[Event, ...], answered: tuple[int, ...
         Recording.record,
         RecordBatch(view, events, answered),
         start_to_close_timeout=_AT_ONCE,
+        heartbeat_timeout=_HEARD_OF,
         retry_policy=_FOR_EVER,
         summary=", ".join(event.type.value for event in events),
     )
@@ -73,6 +76,7 @@ async def find_route(case: Case) -> Routed:
             leads=eligible.leads,
         ),
         start_to_close_timeout=_AT_ONCE,
+        heartbeat_timeout=_HEARD_OF,
         retry_policy=_FOR_EVER,
         summary=f"next level, {wanted.reason.value}",
     )
@@ -87,6 +91,7 @@ async def authorize(opening: Opening, signal: Signal) -> Authorization:
         start_to_close_timeout=_AT_ONCE,
         retry_policy=_FOR_EVER,
         summary=signal.operation,
+        heartbeat_timeout=_HEARD_OF,
     )
 
 

@@ -4,7 +4,7 @@ with a default, never renamed or removed, and unknown ones are ignored."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -36,6 +36,9 @@ from escalations.views import View
 
 ESCALATIONS_QUEUE = "escalations"
 NOTIFICATIONS_QUEUE = "notifications"
+TASK_TIMEOUT = timedelta(milliseconds=1500)
+"""After so long the server gives the step of a worker that died to the next one: no timer is two seconds late for it.
+Ten seconds is Temporal's default. Every workflow of this product is started with it."""
 ADMINS = "role:admin"
 """The recipient of what every admin is told."""
 

@@ -16,7 +16,7 @@ from escalations.commands import SYSTEM, Actor, Claim, Resolve, Unclaim
 from escalations.errors import EscalationError, Invalid, KeyReused
 from escalations.events import Event
 from escalations.second_review import ReviewEvent, SecondReview, begin, claim, decide, expire, give_back, opening_of
-from workflows.messages import Instruction, ReviewBatch, ReviewOutcome, ReviewStart
+from workflows.messages import TASK_TIMEOUT, Instruction, ReviewBatch, ReviewOutcome, ReviewStart
 from workflows.notifying import FOR_EVER
 from workflows.ports import SecondReviewing
 from workflows.refusals import to_application_error
@@ -32,6 +32,7 @@ async def open_second_review(case: Case, history: list[Event]) -> None:
             SecondReviewWorkflow.run,
             ReviewStart(opening),
             id=opening.review_id,
+            task_timeout=TASK_TIMEOUT,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
         )
 

@@ -160,7 +160,8 @@ class Opener:
         if second is not None and is_sampled(key.digest(b"second review"), share):
             opening = replace(opening, second_review=second.wait)
         login, strategy = await self._assignee(opening, version.settings, now)
-        opening = replace(opening, assignee=login, strategy=strategy)
+        own = version.settings.notification_defaults.person(login, directory) if login is not None else None
+        opening = replace(opening, assignee=login, strategy=strategy, own_channel=own)
         hold = HeldRequest(
             escalation_id=escalation_id,
             consumer=proposal.held_for or event.consumer,

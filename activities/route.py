@@ -46,7 +46,8 @@ class Router(Routing):
             return RouteFound(found.route, skipped=found.skipped, exhausted=exhausted)
         assignee = await self._assignee(wanted, today, team)
         strategy = today.assignment.of(team).strategy.value if assignee is not None else None
-        return RouteFound(found.route, assignee, strategy, found.skipped)
+        own = today.notification_defaults.person(assignee, directory) if assignee is not None else None
+        return RouteFound(found.route, assignee, strategy, found.skipped, own_channel=own)
 
     async def _assignee(self, wanted: RouteWanted, settings: EscalationSettings, team: str) -> str | None:
         """Who of the team is given it: by the settings of today, for it is their people who are there today."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,7 @@ from escalations.errors import EscalationError
 from escalations.settings import EscalationSettings
 from store.assigning import duty_of, release, reserve, waiting_teams
 from store.database import StoreUnavailable
+from store.directory import read_directory
 from store.settings import current_settings, tenants_with_settings
 
 LOOK_EVERY_S = 5.0
@@ -83,11 +85,24 @@ class Assigner:
                 continue
             async with self._services.database.write() as connection:
                 given = await reserve(connection, tenant, duty, now)
-            await asyncio.gather(*(self._assign(tenant, assignment, duty.terms.strategy) for assignment in given))
+            own = await self._own_channels(tenant, settings, given)
+            strategy = duty.terms.strategy
+            await asyncio.gather(*(self._assign(tenant, one, strategy, own[one.login]) for one in given))
 
-    async def _assign(self, tenant: str, assignment: Assignment, strategy: Strategy) -> None:
+    async def _own_channels(
+        self, tenant: str, settings: EscalationSettings, given: Iterable[Assignment]
+    ) -> dict[str, str | None]:
+        """By login; None for whoever has none."""
+        logins = {assignment.login for assignment in given}
+        if not settings.notification_defaults.users:
+            return dict.fromkeys(logins)
+        async with self._services.database.read() as connection:
+            directory = await read_directory(connection, tenant)
+        return {login: settings.notification_defaults.person(login, directory) for login in logins}
+
+    async def _assign(self, tenant: str, assignment: Assignment, strategy: Strategy, own: str | None) -> None:
         def make(actor: Actor, _keep: Keep, *_: Any) -> Command:
-            return Assign(actor, assignment.login, strategy=strategy.value)
+            return Assign(actor, assignment.login, strategy=strategy.value, own_channel=own)
 
         order = Order("assign", assignment.login.encode(), None, make)
         try:

@@ -136,6 +136,8 @@ async def assign(
 ) -> Escalation:
     async with using.database.read() as connection:
         user = await find_user(connection, caller.tenant, body.assignee)
+        directory = await read_directory(connection, caller.tenant)
+        settings = (await current_settings(connection, caller.tenant)).settings
     if user is None or not user.active:
         raise Invalid(f"there is no user {body.assignee!r}; `kt user list` shows them", field="assignee")
     if not REVIEWERS.intersection(user.roles):
@@ -144,7 +146,8 @@ async def assign(
     def make(actor: Actor, keep: Keep, _key: DataKey, view: View) -> Command:
         if view.appeal is not None and not user.leads:
             raise Invalid(f"an appeal is for seniors and admins, not for {user.login}", field="assignee")
-        return Assign(actor, user.login, keep(body.note) if body.note else None)
+        own = settings.notification_defaults.person(user.login, directory)
+        return Assign(actor, user.login, keep(body.note) if body.note else None, own_channel=own)
 
     payload = body.model_dump_json().encode()
     return await _carry_out(using, at, caller, escalation_id, Order("assign", payload, key, make))

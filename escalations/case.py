@@ -81,16 +81,17 @@ EDITION = 2
 class Opening:
     """Everything that a case is opened with, and keeps. No text of any prompt or answer is in it.
 
-    `policy_rule` names the policy that fired and `reason_code` what it found (`legal_opinions`). `config_version` is
-    `pack@version` and `config_digest` the hash of that configuration. `content_digest` and `request_digest` are keyed
-    digests of the held answer and the request in the vault. `requester` is the login of the person behind the
+    `policy_rule` names the policy that fired and `reason_code` what it found (`legal_opinions`). `config_version`
+    is `pack@version` and `config_digest` the hash of that configuration. `content_digest` and `request_digest` are
+    keyed digests of the held answer and the request in the vault. `requester` is the login of the person behind the
     consumer, where it is known. `reply_to` is the task queue of the gateway that waits, None when nobody does;
-    `consumer_channel` is told, beside it, how the case ended. `assignee` is who of the route's team was chosen, by the
-    `strategy` of that team, None when it waits in the queue. `edition` is that of the rules, see EDITION. `score` is
-    how sure the policy was, in thousandths. `skipped` are the legs of its chain that were empty.
+    `consumer_channel` is told, beside it, how the case ended. `assignee` is who of the route's team was chosen, by
+    the `strategy` of that team, None when it waits in the queue; `own_channel` is that person's, where they have
+    one. `edition` is that of the rules, see EDITION. `score` is how sure the policy was, in thousandths. `skipped`
+    are the legs of its chain that were empty.
     The same request waits already as `leader`, whose end is its own too; or was blocked as `precedent`, and is again.
-    An `appeal` contests the decision of another case. `second_review`: it was sampled, and for so long after its end a
-    blind second review of it waits.
+    An `appeal` contests the decision of another case. `second_review`: it was sampled, and for so long after its
+    end a blind second review of it waits.
     """
 
     escalation_id: str
@@ -126,6 +127,7 @@ class Opening:
     strategy: str | None = None
     score: int | None = None
     skipped: tuple[str, ...] = ()
+    own_channel: str | None = None
 
     @property
     def second_review_due(self) -> bool:
@@ -221,6 +223,7 @@ class Case:
     reminders that are behind it. A decision takes `required_approvals` people, the further ones of `approvers` (None:
     any reviewer) and none of those who are `apart`: they have proposed a decision or handed the case on. While it has a
     `leader`, it is decided there. In a chain, somebody has to claim it until `ack_until`; None once somebody has.
+    `beside` are the channels of people to whom it was assigned, who were told there.
     """
 
     opening: Opening
@@ -254,6 +257,7 @@ class Case:
     pending: Pending | None = None
     leader: str | None = None
     ack_until: datetime | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:

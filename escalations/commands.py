@@ -148,12 +148,16 @@ class EscalateFurther:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Give it to one person. A senior's, or the holder's own hand-over; `strategy` where it was given out by rule."""
+    """Give it to one person. A senior's, or the holder's own hand-over; `strategy` where it was given out by rule.
+
+    `own_channel` is that of the person, who is told there as well; None where they have none.
+    """
 
     actor: Actor
     assignee: str
     note_digest: str | None = None
     strategy: str | None = None
+    own_channel: str | None = None
     operation: Literal["assign"] = "assign"
 
 
@@ -268,8 +272,9 @@ Command = (
 class Routed:
     """The answer to a case's wish for its next route: None when no level is left.
 
-    `assignee` is who of its team was chosen, by the `strategy` of that team, None when it waits in the queue.
-    `skipped` says which legs of its chain were empty, and why. `exhausted`: that chain is at its end.
+    `assignee` is who of its team was chosen, by the `strategy` of that team, None when it waits in the queue;
+    `own_channel` is that person's, where they have one. `skipped` says which legs of its chain were empty, and why.
+    `exhausted`: that chain is at its end.
     """
 
     route: Route | None
@@ -277,3 +282,4 @@ class Routed:
     strategy: str | None = None
     skipped: tuple[str, ...] = ()
     exhausted: Exhausted | None = None
+    own_channel: str | None = None

@@ -26,6 +26,11 @@ class NotificationDefaults(Part):
     teams: _Named = Field(default_factory=dict)
     users: _Named = Field(default_factory=dict)
 
+    def person(self, login: str, directory: Directory) -> str | None:
+        """Somebody's own channel; None where they have none, or one that is a line in a log."""
+        own = self.of(None, login, directory)
+        return None if own == UNTOLD else own
+
     def of(self, team: str | None, login: str | None, directory: Directory) -> str:
         """The channel of a destination: a person's own, or the team's; `log` where it has none."""
         if login is None:

@@ -50,7 +50,7 @@ def assign(case: Case, command: Assign, now: datetime) -> Moved:
     if actor.kind is not ActorKind.SYSTEM:
         case = heard(case)
     told = {"note_digest": command.note_digest, **by(command.strategy)}
-    return take(case, command.assignee, now, EventType.ASSIGNED, actor, **told)
+    return take(case, command.assignee, now, EventType.ASSIGNED, actor, command.own_channel, **told)
 
 
 def by(strategy: str | None) -> dict[str, str]:
@@ -82,7 +82,8 @@ def settle(case: Case, routed: Routed, now: datetime) -> Moved:
         if case.hold is not None or nobodys or not may_hold(standing_of(case), login):
             return case, events
         assert login is not None
-        case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM, **by(routed.strategy))
+        told = by(routed.strategy)
+        case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM, routed.own_channel, **told)
         return case, events + assigned
     case = replace(case, wanted_route=None)
     if wanted.reason is LegReason.UNACKNOWLEDGED:

@@ -20,8 +20,19 @@ def emit(case: Case, kind: EventType, now: datetime, actor: Actor, **data: str |
     return replace(case, version=event.seq), (event,)
 
 
-def take(case: Case, login: str, now: datetime, kind: EventType, actor: Actor, **data: str | None) -> Moved:
-    """The case becomes `login`'s, under a new claim epoch: decisions made under an older one are stale."""
+def take(
+    case: Case,
+    login: str,
+    now: datetime,
+    kind: EventType,
+    actor: Actor,
+    own_channel: str | None = None,
+    **data: str | None,
+) -> Moved:
+    """The case becomes `login`'s, under a new claim epoch: decisions made under an older one are stale.
+
+    They are told on `own_channel` too, and what is on show there follows the case from then on.
+    """
     lease = case.terms.claim_lease
     assigned = kind is EventType.ASSIGNED
     hold = Hold(login, now, now + lease if lease else None, assigned)
@@ -32,6 +43,9 @@ def take(case: Case, login: str, now: datetime, kind: EventType, actor: Actor, *
         claim_epoch=case.claim_epoch + 1,
         first_claimed_at=case.first_claimed_at or (None if assigned else now),
     )
+    if own_channel is not None:
+        data |= {"own_channel": own_channel}
+        case = replace(case, beside=tuple(dict.fromkeys((*case.beside, own_channel))))
     return emit(
         case,
         kind,

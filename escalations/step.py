@@ -132,8 +132,11 @@ def open_case(opening: Opening, now: datetime) -> Moved:
     login = route.user or opening.assignee
     if nobodys or login is None or not may_hold(standing_of(case), login):
         return case, events
-    strategy = opening.strategy if route.user is None else None
-    case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM, **by(strategy))
+    if route.user is not None:
+        case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM)
+    else:
+        told = by(opening.strategy)
+        case, assigned = take(case, login, now, EventType.ASSIGNED, SYSTEM, opening.own_channel, **told)
     return case, events + assigned
 
 

@@ -80,7 +80,9 @@ async def find_route(case: Case) -> Routed:
         retry_policy=_FOR_EVER,
         summary=f"next level, {wanted.reason.value}",
     )
-    return Routed(found.route, found.assignee, found.strategy, found.skipped, found.exhausted)
+    return Routed(
+        found.route, found.assignee, found.strategy, found.skipped, found.exhausted, own_channel=found.own_channel
+    )
 
 
 async def authorize(opening: Opening, signal: Signal) -> Authorization:

@@ -30,7 +30,7 @@ from workflows.handlers import Handlers
 from workflows.messages import Carried, Ended, Instruction, Outcome, Seen, Signal, Start
 from workflows.refusals import Refusal, Rehearsed, to_application_error
 from workflows.second_review import open_second_review
-from workflows.telling import audiences
+from workflows.telling import Audience, audiences
 
 MOST_SEEN = 100
 MOST_HISTORY = 500
@@ -186,8 +186,11 @@ class EscalationWorkflow(Handlers):
                 self._in_background(calls.deliver(self._case.opening))
             if event.type in FINAL and self._case.opening.consumer_channel:
                 self._in_background(calls.notify_consumer(event, view, self._case.opening.consumer_channel))
-            for audience in audiences(event, view, self._case.legs, self._case.opening.edition):
+            for audience in self._audiences(event, view):
                 self._in_background(calls.notify(event, view, audience))
+
+    def _audiences(self, event: Event, view: View) -> tuple[Audience, ...]:
+        return audiences(event, view, self._case.legs, self._case.opening.edition, self._case.beside)
 
     def _pressing(self) -> bool:
         """Whether something waits that nobody else writes down: the API does so with what it was answered."""

@@ -183,13 +183,15 @@ class RouteWanted:
 
 @dataclass(frozen=True, slots=True)
 class RouteFound:
-    """`skipped` are the empty legs of its chain; `exhausted`, without a route, how that chain ends."""
+    """`skipped` are the empty legs of its chain; `exhausted`, without a route, how that chain ends. `own_channel` is
+    the assignee's, where they have one."""
 
     route: Route | None
     assignee: str | None = None
     strategy: str | None = None
     skipped: tuple[str, ...] = ()
     exhausted: Exhausted | None = None
+    own_channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

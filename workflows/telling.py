@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from escalations.events import Event, EventType
 from escalations.routes import Leg
@@ -66,10 +67,13 @@ class Audience:
     following: bool = False
 
 
-def audiences(event: Event, view: View, legs: Sequence[Leg], edition: int) -> tuple[Audience, ...]:
+def audiences(
+    event: Event, view: View, legs: Sequence[Leg], edition: int, beside: Sequence[str] = ()
+) -> tuple[Audience, ...]:
     """Whom to tell of an event, each channel once; nobody of a case that is decided elsewhere.
 
-    `edition` is the case's: one of edition 0 tells its route alone.
+    `edition` is the case's: one of edition 0 tells its route alone. `beside` are the channels of people to whom it was
+    assigned, who were told there.
     """
     if view.leader is not None or view.precedent is not None:
         return ()
@@ -82,9 +86,11 @@ def audiences(event: Event, view: View, legs: Sequence[Leg], edition: int) -> tu
     for channel in (own, *also):
         if told or (shown and channel != LOG_CHANNEL):
             found[channel] = Audience(channel)
+    if (of_person := event.data.get("own_channel")) is not None:
+        found.setdefault(str(of_person), Audience(str(of_person)))
     if shown:
-        for leg in legs:
-            for channel in (leg.route.channel, *leg.route.also) if leg.started_at <= event.at else ():
-                if channel not in (LOG_CHANNEL, own):
-                    found.setdefault(channel, Audience(channel, following=True))
+        earlier = [(leg.route.channel, *leg.route.also) for leg in legs if leg.started_at <= event.at]
+        for channel in (*chain.from_iterable(earlier), *beside):
+            if channel not in (LOG_CHANNEL, own):
+                found.setdefault(channel, Audience(channel, following=True))
     return tuple(found.values())

@@ -297,3 +297,14 @@ def test_who_gets_a_case_handed_on_is_told_on_their_own_channel_too(stack: Stack
         before = stack.must(held, "claim")["route"]
         after = stack.must(held, "escalate", {"to": "team:compliance"})["route"]
     assert (after["channel"], after["also"]) == (before["channel"], ["compliance-desk"]), after
+
+
+def test_a_person_to_whom_a_case_is_handed_over_is_told_on_their_own_channel(stack: Stack) -> None:
+    own = {"users": {"senior@example.com": "senior-desk"}}
+    with stack.settings(notification_channels={"senior-desk": {"type": "log"}}, notification_defaults=own):
+        held = stack.create()["escalation_id"]
+        stack.must(held, "claim")
+        stack.must(held, "assign", {"assignee": "senior"})
+        stack.must(held, "assign", {"assignee": "reviewer2"}, "senior")
+    own_channels = [entry["data"].get("own_channel") for entry in stack.history(held) if entry["type"] == "assigned"]
+    assert own_channels == ["senior-desk", None]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from escalations.case import Case
-from escalations.commands import AskForHelp, Claim, EscalateFurther, Routed, Unclaim
+from escalations.commands import AskForHelp, Assign, Claim, EscalateFurther, Routed, Unclaim
 from escalations.events import Event, EventType
 from escalations.routes import Chooser, Exhausted, OnExhausted, Place, Route
 from escalations.sla import Alarm, AlarmKind
 from escalations.step import open_case, step
 from escalations.views import view_of
-from tests.escalations.cases import ANA, START, opening, resolve
+from tests.escalations.cases import ANA, SENIOR, START, opened, opening, resolve
 from workflows import calls
 from workflows.telling import Audience, audiences
 
@@ -24,7 +25,7 @@ LOG = Route(Chooser.RULE, "to the log", team="legal", channel="log", position=2)
 
 
 def told(case: Case, event: Event) -> tuple[Audience, ...]:
-    return audiences(event, view_of(case), case.legs, case.opening.edition)
+    return audiences(event, view_of(case), case.legs, case.opening.edition, case.beside)
 
 
 def life(*routes: Route, edition: int = 1) -> list[tuple[str, tuple[Audience, ...]]]:
@@ -101,3 +102,44 @@ def test_who_is_asked_for_help_is_told_on_the_channel_of_the_case(asked: str) ->
     case, [event] = step(case, AskForHelp(ANA, asked, ("ben", "cara"), "h" * 64), START)
     assert told(case, event) == (Audience("slack:#legal"),)
     assert calls.recipient_of(event, view_of(case)) == asked
+
+
+OWN = "slack:#ana"
+
+
+def assigned(case: Case) -> tuple[Case, Event]:
+    """By a senior's word."""
+    case, [event] = step(case, Assign(SENIOR, "ana", own_channel=OWN), START)
+    return case, event
+
+
+def given_out_at_opening() -> tuple[Case, Event]:
+    case, events = open_case(opening(route=SLACK, assignee="ana", strategy="round_robin", own_channel=OWN), START)
+    return case, events[-1]
+
+
+def given_out_on_its_way() -> tuple[Case, Event]:
+    case, _ = step(opened(route=LOG), EscalateFurther(SENIOR), START)
+    case, events = step(case, Routed(SLACK, "ana", "round_robin", own_channel=OWN), START)
+    return case, events[-1]
+
+
+@pytest.mark.parametrize("give", [lambda: assigned(opened(route=SLACK)), given_out_at_opening, given_out_on_its_way])
+def test_who_is_given_a_case_is_told_on_their_own_channel_too(give: Callable[[], tuple[Case, Event]]) -> None:
+    case, event = give()
+    assert event.type is EventType.ASSIGNED
+    assert told(case, event)[:2] == (Audience("slack:#legal"), Audience(OWN))
+    assert calls.recipient_of(event, view_of(case)) == "ana"
+
+
+def test_what_was_shown_to_somebody_on_their_own_channel_follows_the_case_to_its_end() -> None:
+    case, _ = assigned(opened(route=SLACK))
+    for command in (Unclaim(ANA), Claim(ANA), resolve(ANA)):
+        case, events = step(case, command, START)
+        for event in events:
+            assert told(case, event) == (Audience("slack:#legal"), Audience(OWN, following=True))
+
+
+def test_somebody_whose_own_channel_is_that_of_the_case_is_told_once() -> None:
+    case, [event] = step(opened(route=SLACK), Assign(SENIOR, "ana", own_channel="slack:#legal"), START)
+    assert told(case, event) == (Audience("slack:#legal"),)

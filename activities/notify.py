@@ -20,7 +20,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.channels.faults import fault
+from activities.channels.faults import GONE, fault
 from activities.choosing import Channels, shows_state
 from activities.excerpts import Excerpts
 from activities.grouping import Grouper, Held
@@ -28,8 +28,9 @@ from activities.telling import start_telling
 from activities.trying_out import try_out
 from escalations.channels import Reached, find_channel
 from escalations.severity import Severity
-from store.attempts import Attempt, AttemptOutcome, has_dead_letter, put_attempt
+from store.attempts import Attempt, AttemptOutcome, given_up_since, has_dead_letter, put_attempt
 from store.database import Database, StoreUnavailable
+from store.settings import current_settings
 from workflows.messages import ChannelTest, GivenUp, Notification, Tested
 from workflows.ports import Notifying
 
@@ -67,11 +68,14 @@ class Notifier(Notifying):
             return
         started, attempt = time.monotonic(), activity.info().attempt if activity.in_activity() else 1
         try:
+            await self._check_there(notification)
             held = await self.grouper.hold_back(notification) if self.grouper is not None else Held.NO
             sent = await self._send(notification) if held is Held.NO else held is not Held.NOTHING
         except (ApplicationError, StoreUnavailable, RPCError, OSError) as failure:
             final = isinstance(failure, ApplicationError) and failure.non_retryable
             told = failure.message if isinstance(failure, ApplicationError) else type(failure).__name__
+            if told == GONE:
+                _logger.error("the receiver of %s is gone (410): nothing more is sent there", notification.channel)
             due = final or attempt == FALLS_THROUGH_AT or notification.view.severity is Severity.CRITICAL
             following = await self._fall_through(notification) if due else None
             await self._write(notification, attempt, AttemptOutcome.FAILED, started, told, following)
@@ -102,6 +106,18 @@ class Notifier(Notifying):
             return Tested(False, f"the receiver took longer than {self._patience_s:g} s")
         return Tested(True)
 
+    async def _check_there(self, notification: Notification) -> None:
+        """A receiver that has said that it is gone is asked no more, until other settings are in force or something
+        that was given up has arrived there after all. Raises ApplicationError."""
+        if notification.replayed:
+            return
+        async with self._database.read() as connection:
+            since = (await current_settings(connection, notification.tenant)).created_at
+            gone = await given_up_since(connection, notification.tenant, notification.channel, GONE, since)
+        if gone:
+            kind = notification.channel.partition(":")[0]
+            raise fault(kind, f"{GONE}, as it said before; nothing was sent", final=True)
+
     async def _send(self, notification: Notification) -> bool:
         """Whether there was something to send, which has arrived then. Raises ApplicationError."""
         if notification.following:
@@ -128,7 +144,15 @@ class Notifier(Notifying):
             if following is None or following in passed:
                 return None
             event = "/".join(notification.id.split("/")[:2])
-            instead = replace(notification, id=f"{event}/{following}", channel=following, passed=passed)
+            # Whoever stands in for the consumer's channel is not the consumer.
+            instead = replace(
+                notification,
+                id=f"{event}/{following}",
+                channel=following,
+                passed=passed,
+                to_consumer=False,
+                replayed=False,
+            )
             await start_telling(self._client, instead)
         except (RPCError, StoreUnavailable) as away:
             _logger.warning("%s could not be told by another channel: %s", notification.id, type(away).__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -113,8 +114,8 @@ async def test(caller: Admin, using: Using, body: ChannelTestBody) -> dict[str, 
                 ChannelTest(caller.tenant, body.channel, caller.login),
                 id=f"test-{secrets.token_hex(16)}",
                 task_queue=NOTIFICATIONS_QUEUE,
-            )
                 task_timeout=TASK_TIMEOUT,
+            )
     except (TimeoutError, WorkflowFailureError, RPCError, TemporalError, OSError):
         told = "no worker answered in time; see that `kt worker run` is running"
         raise Problem(503, "unavailable", told, headers={"Retry-After": "5"}) from None
@@ -128,7 +129,8 @@ async def _replay(using: Services, caller: Principal, letter: Attempt) -> None:
     await note_change(using, caller, "notification.replayed", number=letter.number, channel=letter.channel)
     try:
         async with asyncio.timeout(TEMPORAL_TIMEOUT_S):
-            await start_telling(using.temporal, _notification.validate_json(letter.body), str(letter.number))
+            again = replace(_notification.validate_json(letter.body), replayed=True)
+            await start_telling(using.temporal, again, str(letter.number))
     except (TimeoutError, RPCError, OSError):
         raise unknown_outcome() from None
     async with using.database.write() as connection:

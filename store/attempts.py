@@ -139,6 +139,32 @@ async def has_dead_letter(connection: AsyncConnection, tenant: str, notification
     return (await connection.execute(query.limit(1))).first() is not None
 
 
+async def given_up_since(
+    connection: AsyncConnection, tenant: str, channel: str, problem: str, since: datetime | None
+) -> bool:
+    """Whether the channel's last dead letter, not older than `since`, has a problem that begins like this, and nothing
+    has arrived there after it."""
+    table = notification_attempts
+    letters = select(table.c.number).where(
+        table.c.tenant == tenant,
+        table.c.outcome == AttemptOutcome.DEAD.value,
+        table.c.channel == channel[:300],
+        table.c.problem.startswith(problem, autoescape=True),
+    )
+    if since is not None:
+        letters = letters.where(table.c.at >= since)
+    last = await connection.scalar(letters.order_by(table.c.number.desc()).limit(1))
+    if last is None:
+        return False
+    arrived = select(table.c.number).where(
+        table.c.tenant == tenant,
+        table.c.outcome == AttemptOutcome.SENT.value,
+        table.c.number > last,
+        table.c.channel == channel[:300],
+    )
+    return await connection.scalar(arrived.limit(1)) is None
+
+
 async def mark_replayed(connection: AsyncConnection, tenant: str, number: int, now: datetime) -> None:
     table = notification_attempts
     await connection.execute(

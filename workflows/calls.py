@@ -91,9 +91,9 @@ async def authorize(opening: Opening, signal: Signal) -> Authorization:
         Authorizing.authorize,
         AuthorizationWanted(opening.tenant, opening.escalation_id, signal),
         start_to_close_timeout=_AT_ONCE,
+        heartbeat_timeout=_HEARD_OF,
         retry_policy=_FOR_EVER,
         summary=signal.operation,
-        heartbeat_timeout=_HEARD_OF,
     )
 
 
@@ -129,13 +129,15 @@ def recipient_of(event: Event, view: View) -> str:
 
 async def notify_consumer(event: Event, view: View, channel: str) -> None:
     """Tell the application whose answer was held that its case has ended."""
-    await _tell(event, view, Audience(channel), view.consumer)
+    await _tell(event, view, Audience(channel), view.consumer, to_consumer=True)
 
 
-async def _tell(event: Event, view: View, audience: Audience, recipient: str) -> None:
+async def _tell(event: Event, view: View, audience: Audience, recipient: str, *, to_consumer: bool = False) -> None:
     channel = audience.channel
+    # A channel may be the consumer's and the team's; where they are not told the same, it is two messages.
+    apart = "consumer/" if to_consumer and view.second_review else ""
     notification = Notification(
-        id=f"{view.escalation_id}/{event.seq}/{channel}",
+        id=f"{view.escalation_id}/{event.seq}/{apart}{channel}",
         event=event.type.value,
         channel=channel,
         view=view,
@@ -144,6 +146,7 @@ async def _tell(event: Event, view: View, audience: Audience, recipient: str) ->
         tenant=view.tenant,
         data=event.data,
         following=audience.following,
+        to_consumer=to_consumer,
     )
     if channel == LOG_CHANNEL:
         # A line in this worker's own log needs no queue, and cannot be slow.

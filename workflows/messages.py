@@ -232,7 +232,9 @@ class Notification:
 
     `following`: the channel is that of an earlier route. What shows the case there (a card, an incident) is brought up
     to date; nobody is called. `passed` are the channels that failed before this one was asked in their place.
-    `alone`: it has waited for others already, and is told by itself.
+    `alone`: it has waited for others already, and is told by itself. `to_consumer`: it is for the application whose
+    answer was held, which is told how it was decided even where reviewers are not.
+    `replayed`: an admin has it sent once more, whatever the channel said before.
     """
 
     id: str
@@ -246,6 +248,8 @@ class Notification:
     following: bool = False
     passed: tuple[str, ...] = ()
     alone: bool = False
+    to_consumer: bool = False
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ LONGEST_WAIT = timedelta(hours=4)
 """What a receiver may ask for. Beyond it the three days in which Temporal tries would be the receiver's to waste."""
 
 
+GONE = "the receiver is gone (410)"
+
+
 def fault(channel: str, told: str, *, final: bool = False, wait: timedelta | None = None) -> ApplicationError:
     """An error of a channel. Temporal tries again, after `wait` where there is one, unless it is final."""
     return ApplicationError(told, type=channel, non_retryable=final, next_retry_delay=wait)

@@ -21,7 +21,7 @@ import httpx
 import orjson
 
 from activities.channels import guard
-from activities.channels.faults import fault, no_secret, retry_after, secret
+from activities.channels.faults import GONE, fault, no_secret, retry_after, secret
 from escalations.channels import SecretReference
 from escalations.channels import WebhookChannel as WebhookSettings
 from workflows.messages import Notification
@@ -66,7 +66,7 @@ class WebhookChannel:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, guard.Unresolved) as away:
             raise fault("webhook", f"the receiver did not answer: {type(away).__name__}") from None
         if status == 410:
-            raise fault("webhook", "the receiver is gone (410)", final=True)
+            raise fault("webhook", GONE, final=True)
         if not 200 <= status < 300:
             wait = retry_after(answered) if status in (429, 503) else None
             raise fault("webhook", f"the receiver answered {status}", wait=wait)
@@ -93,8 +93,13 @@ class WebhookChannel:
 
 
 def payload(notification: Notification) -> dict[str, Any]:
-    """The body: `type`, `timestamp` and `data`, as Standard Webhooks recommends."""
+    """The body: `type`, `timestamp` and `data`, as Standard Webhooks recommends.
+
+    Of a case that may be reviewed a second time, blind, only the application whose answer was held is told how it was
+    decided: who else reads a webhook may be asked.
+    """
     view = notification.view
+    blind = view.second_review and not notification.to_consumer
     return {
         "type": f"escalation.{notification.event}",
         "timestamp": notification.at.isoformat(),
@@ -106,10 +111,10 @@ def payload(notification: Notification) -> dict[str, Any]:
             "policy_rule": view.policy_rule,
             "reason_code": view.reason_code,
             "team": view.team,
-            "assignee": view.assignee,
+            "assignee": None if blind and view.end is not None else view.assignee,
             "recipient": notification.recipient,
             "sla_deadline": view.sla_deadline.isoformat(),
-            "resolution": view.resolution,
+            "resolution": None if blind else view.resolution,
             "event_id": view.event_id,
         },
     }

@@ -26,13 +26,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """`lost`: the connection ends without an answer. `held`: not answered before this is set."""
+    """`lost`: the connection ends without an answer. `held`: not answered before this is set. `drips`: a byte at a
+    time, as long as somebody listens."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     lost: bool = False
     held: threading.Event | None = None
+    drips: bool = False
 
 
 def as_json(body: Any, status: int = 200, **headers: str) -> Answer:
@@ -62,43 +64,60 @@ class Server(ThreadingHTTPServer):
         self.server_close()
 
 
+class _Handler(BaseHTTPRequestHandler):
+    told: Callable[[Request], Answer]
+    stopped: threading.Event
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    def _handle(self) -> None:
+        parts = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        said = self.told(Request(self.command, parts.path, headers, body, dict(parse_qsl(parts.query))))
+        try:
+            self._write(said)
+        except OSError:
+            """Whoever asked has gone."""
+
+    def _write(self, said: Answer) -> None:
+        if said.held is not None:
+            said.held.wait(30)
+        if said.lost or said.drips:
+            self.close_connection = True
+        if said.lost:
+            return
+        if said.drips:
+            self.wfile.write(b"HTTP/1.1 204 No Content\r\nx-more: ")
+            while not self.stopped.wait(0.005):
+                self.wfile.write(b"x")
+            return
+        self.send_response(said.status)
+        for name, value in {**said.headers, "content-length": str(len(said.body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(said.body)
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
 @contextmanager
 def serving(answer: Callable[[Request], Answer], *, listening: bool = True) -> Iterator[Server]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self._handle()
+    stopped = threading.Event()
 
-        def do_GET(self) -> None:
-            self._handle()
-
-        def _handle(self) -> None:
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            said = answer(Request(self.command, parts.path, headers, body, dict(parse_qsl(parts.query))))
-            if said.held is not None:
-                said.held.wait(30)
-            if said.lost:
-                self.close_connection = True
-                return
-            try:
-                self.send_response(said.status)
-                for name, value in {**said.headers, "content-length": str(len(said.body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(said.body)
-            except OSError:
-                """Whoever asked has gone."""
-
-        def log_message(self, *_: object) -> None:
-            """Silence."""
-
-    server = Server(Handler)
+    handler = type("Handler", (_Handler,), {"told": staticmethod(answer), "stopped": stopped})
+    server = Server(handler)
     try:
         if listening:
             server.listen()
         yield server
     finally:
+        stopped.set()
         server.stop()
 
 

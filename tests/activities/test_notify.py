@@ -103,6 +103,22 @@ async def test_a_webhook_holds_ids_and_states_and_no_content(receiver: Receiver)
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("sampled", "to_consumer", "told"),
+    [(False, False, ("block", "ana")), (True, True, ("block", "ana")), (True, False, (None, None))],
+    ids=["of any case", "its consumer, of a sampled one", "others, of a sampled one"],
+)
+async def test_how_a_case_was_decided_that_is_reviewed_again_is_told_to_its_consumer_alone(
+    receiver: Receiver, sampled: bool, to_consumer: bool, told: tuple[str | None, str | None]
+) -> None:
+    decided = replace(resolved(), second_review=sampled)
+    sent = replace(notification(), event="resolved", view=decided, to_consumer=to_consumer)
+    await WebhookChannel(receiver.settings, ENVIRONMENT).send(sent)
+    data = json.loads(receiver.received[0][1])["data"]
+    assert (data["resolution"], data["assignee"]) == told
+    assert data["status"] == "resolved"
+
+
 @pytest.mark.parametrize(("status", "final"), [(500, False), (429, False), (302, False), (410, True)])
 async def test_everything_but_success_is_a_failure_and_only_gone_is_final(
     receiver: Receiver, status: int, final: bool

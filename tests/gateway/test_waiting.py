@@ -170,6 +170,40 @@ def test_an_application_that_does_not_wait_is_told_by_a_signed_webhook(stack: St
     assert "terminate" not in request.body.decode()
 
 
+def test_its_own_webhook_tells_how_a_case_was_decided_that_is_reviewed_again_and_a_team_s_does_not(
+    stack: Stack, marker: str
+) -> None:
+    told: dict[str, list[Any]] = {"/decided": [], "/team": []}
+
+    def keep(request: Request) -> Answer:
+        told[request.path].append(Webhook(HOOK_SECRET).verify(request.body, request.headers))
+        return Answer()
+
+    def resolved(path: str) -> Any:
+        return next((one["data"] for one in told[path] if one["type"] == "escalation.resolved"), None)
+
+    with serving(keep) as receiver:
+        hooks = {
+            name: {
+                "type": "webhook",
+                "url": f"http://127.0.0.1:{receiver.port}/{path}",
+                "secret_key_ref": {"env": "HOOK_SECRET"},
+            }
+            for name, path in (("app-hook", "decided"), ("team-hook", "team"))
+        }
+        rule = {"name": "all", "match": {"any": True}, "route_to": "team:legal", "notification_channel": "team-hook"}
+        with stack.settings(
+            notification_channels=hooks,
+            escalation_routing={"rules": [rule]},
+            decisions={"second_review": {"share": "100%"}},
+        ):
+            post(stack, f"{marker} {LEGAL} ANSWER: {HELD}", key_of(stack, "hooked"))
+            stack.decide(stack.case_about(marker)["escalation_id"], "block")
+            own, team = (wait_for(lambda path=path: resolved(path), path) for path in told)  # type: ignore[misc]
+    assert (own["resolution"], own["status"]) == ("block", "resolved")
+    assert (team["resolution"], team["assignee"], team["status"]) == (None, None, "resolved")
+
+
 def test_the_manifest_says_which_routes_may_hold_and_for_how_long(stack: Stack) -> None:
     told = fetch(stack, "/v1/gateway", key_of(stack, "quick")).json()
     routes = {route["path"]: route for route in told["routes"]}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from pydantic import TypeAdapter
 
 from activities.channels.guard import ALLOW_PRIVATE
+from activities.telling import start_telling
 from escalations.commands import Claim
 from escalations.routes import Chooser, Place, Route
 from escalations.settings import EscalationSettings
@@ -24,6 +27,7 @@ from store.settings import current_settings, put_settings
 from tests.activities.receivers import Answer, Request, serving
 from tests.escalations.cases import opening, resolve
 from tests.support.bench import Bench, eventually, reviewer, running_bench
+from workflows.messages import Notification
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of these tests' webhooks").decode()
 
@@ -34,8 +38,10 @@ class Receivers:
 
     answers: dict[str, Answer] = field(default_factory=dict)
     received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
 
     def answer(self, request: Request) -> Answer:
+        self.asked[request.path] += 1
         found = self.answers.get(request.path, Answer(204))
         if found.status < 300:
             self.received.append((request.path, json.loads(request.body)))
@@ -94,6 +100,44 @@ async def test_what_can_never_arrive_falls_through_and_is_kept(house: House) -> 
     assert (dead.channel, dead.next_channel, dead.problem) == ("gone", "second", "the receiver is gone (410)")
     assert dead.body is not None
     assert ("/second", "esc_gone") in [(path, told["data"]["escalation_id"]) for path, told in house.receivers.received]
+
+
+async def test_a_receiver_that_is_gone_is_asked_no_more_and_other_channels_are(house: House) -> None:
+    await house.channels(left="stand-in", **{"stand-in": None})
+    house.receivers.answers["/left"] = Answer(410)
+    await house.opens("esc_left", "left")
+    await house.attempts("esc_left", AttemptOutcome.DEAD)
+    asked = house.receivers.asked["/left"]
+    await house.opens("esc_left_too", "left")
+    (dead,) = await house.attempts("esc_left_too", AttemptOutcome.DEAD)
+    assert dead.problem == "the receiver is gone (410), as it said before; nothing was sent"
+    assert house.receivers.asked["/left"] == asked
+    (sent,) = await house.attempts("esc_left_too", AttemptOutcome.SENT)
+    assert sent.channel == "stand-in"
+
+
+async def test_a_receiver_that_is_back_is_asked_again_after_a_dead_letter_arrived(house: House) -> None:
+    await house.channels(moved=None)
+    house.receivers.answers["/moved"] = Answer(410)
+    await house.opens("esc_moved", "moved")
+    (dead,) = await house.attempts("esc_moved", AttemptOutcome.DEAD)
+    house.receivers.answers["/moved"] = Answer(204)
+    letter = TypeAdapter(Notification).validate_json(dead.body or b"")
+    await start_telling(house.bench.client, replace(letter, replayed=True), "by hand")
+    await house.attempts("esc_moved", AttemptOutcome.SENT)
+    await house.opens("esc_moved_too", "moved")
+    await house.attempts("esc_moved_too", AttemptOutcome.SENT)
+
+
+async def test_a_receiver_that_was_gone_is_asked_again_under_other_settings(house: House) -> None:
+    await house.channels(set_up=None)
+    house.receivers.answers["/set_up"] = Answer(410)
+    await house.opens("esc_set_up", "set_up")
+    await house.attempts("esc_set_up", AttemptOutcome.DEAD)
+    house.receivers.answers["/set_up"] = Answer(204)
+    await house.channels(set_up=None, anew=None)
+    await house.opens("esc_set_up_anew", "set_up")
+    await house.attempts("esc_set_up_anew", AttemptOutcome.SENT)
 
 
 async def test_a_critical_case_falls_through_at_the_first_failure_and_the_first_channel_goes_on(house: House) -> None:

@@ -118,13 +118,18 @@ class LivingSlack(FakeSlack):
         self, api: str, window: dict[str, Any], outcome: str, category: str | None, note: str | None, by: str = ""
     ) -> httpx.Response:
         """The answer of a window, as Slack sends it."""
+        return self.sends(api, self.submission(window, outcome, category, note, by))
+
+    def submission(
+        self, window: dict[str, Any], outcome: str, category: str | None, note: str | None, by: str = ""
+    ) -> dict[str, Any]:
         values = {
             "kt_outcome": {"kt_outcome": {"type": "static_select", "selected_option": _option(outcome)}},
             "kt_category": {"kt_category": {"type": "static_select", "selected_option": _option(category)}},
             "kt_note": {"kt_note": {"type": "plain_text_input", "value": note}},
         }
         view = {name: value for name, value in window.items() if name != "for"}
-        payload = {
+        return {
             "type": "view_submission",
             "team": {"id": TEAM, "domain": "tests"},
             "user": {"id": by or window["for"], "username": "u", "name": "u", "team_id": TEAM},
@@ -134,7 +139,6 @@ class LivingSlack(FakeSlack):
             "response_urls": [],
             "is_enterprise_install": False,
         }
-        return self.sends(api, payload)
 
     def sends(self, api: str, payload: Any, **how: Any) -> httpx.Response:
         body = urlencode({"payload": json.dumps(payload)})

@@ -91,11 +91,19 @@ class Stack:
     def async_openai(self, key: str = "gateway_key", **options: Any) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(base_url=self.info["gateway_url"] + "/v1", api_key=self.info[key], **options)
 
-    def kt(self, *arguments: str, who: str | None = "reviewer", stdin: str = "", code: int | None = 0) -> str:
-        """Run the command line as a person; gives its stdout. `code` is the expected exit code, None for any."""
+    def kt(
+        self,
+        *arguments: str,
+        who: str | None = "reviewer",
+        token: str | None = None,
+        stdin: str = "",
+        code: int | None = 0,
+    ) -> str:
+        """Run the command line as a person, or with a `token`; gives its stdout. `code` is the expected exit code, None
+        for any."""
         environment = {**self.environment, "KT_API_URL": self.info["api_url"]}
-        if who is not None:
-            environment["KEEPTRUSTS_API_TOKEN"] = self.token(who)
+        if token is not None or who is not None:
+            environment["KEEPTRUSTS_API_TOKEN"] = token or self.token(str(who))
         done = subprocess.run(
             [sys.executable, "-m", "cli.main", *arguments],
             env=environment,

@@ -1,0 +1,79 @@
+"""People whose own requests are held, with the roles and the teams of those who review them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.support.ledger import ledger_entries
+from tests.support.stack import Stack, wait_for
+
+ROLES = ("reviewer", "senior", "admin")
+APPLICATION, THEMSELVES = "by an application of theirs", "by themselves"
+CASE = {"answer": "You may terminate.", "policy_rule": "human-oversight", "reason_code": "asked_by_a_reviewer"}
+
+
+@dataclass(frozen=True)
+class Requester:
+    """`relations`: the ways in which a case can be theirs. Only admins may bring one themselves."""
+
+    login: str
+    client: httpx.Client
+    app: httpx.Client
+    relations: tuple[str, ...]
+
+    @property
+    def token(self) -> str:
+        return str(self.client.headers["authorization"]).removeprefix("Bearer ")
+
+    def brings(self, relation: str, **more: Any) -> str:
+        """Another case that is theirs in that way."""
+        client = self.app if relation == APPLICATION else self.client
+        answer = client.post("/v1/escalations", json={**CASE, **more})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["escalation_id"])
+
+    def refused(self, stack: Stack, held: str) -> Counter[str]:
+        """How often the ledger says that an operation of theirs on a case was refused for whose request it is."""
+        found: Counter[str] = Counter()
+        for entry in ledger_entries(stack.data_dir / "ledger"):
+            if entry["outcome"] != "refused" or entry["data"].get("code") != "conflict_of_interest":
+                continue
+            if (entry["actor"]["id"], entry["escalation_id"]) == (self.login, held):
+                found[entry["op"]] += entry["data"]["count"]
+        return found
+
+    @contextmanager
+    def on_the_record(self, stack: Stack, held: str, operation: str) -> Iterator[None]:
+        """What is tried here is one refused operation more in the ledger; repetitions are counted a second later."""
+        before = self.refused(stack, held)[operation]
+        yield
+        wait_for(lambda: self.refused(stack, held)[operation] > before, f"the refused {operation} on the record")
+
+
+@contextmanager
+def asking(stack: Stack, role: str, name: str = "asks") -> Iterator[Requester]:
+    """Somebody with that role and every team of the seeded reviewers, and an application of theirs."""
+    login, admin = f"{name}-{role}", stack.api("admin")
+    person = {
+        "login": login,
+        "email": f"{login}@example.com",
+        "roles": [role],
+        "teams": ["legal", "default-reviewers"],
+    }
+    assert admin.post("/v1/users", json=person).status_code == 201
+    assert admin.post("/v1/consumers", json={"consumer_id": f"{login}-app", "owner": login}).status_code == 201
+
+    def client(**who: str) -> httpx.Client:
+        token = admin.post("/v1/tokens", json=who).json()["token"]
+        headers = {"authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=stack.info["api_url"], headers=headers, timeout=30, trust_env=False)
+
+    with client(login=login) as own, client(consumer_id=f"{login}-app") as app:
+        relations = (APPLICATION, THEMSELVES) if role == "admin" else (APPLICATION,)
+        yield Requester(login, own, app, relations)

@@ -13,7 +13,7 @@ from escalations.second_review import ReviewStatus, SecondReview
 from escalations.views import View
 from store.database import insert_into
 from store.escalations import Scope
-from store.golden import not_golden
+from store.reports import counted
 from store.schema import escalations
 from store.second_review_tables import decision_readers, second_reviews
 
@@ -79,7 +79,8 @@ async def waiting_reviews(connection: AsyncConnection, scope: Scope) -> list[Sec
 async def reviews_between(
     connection: AsyncConnection, scope: Scope, start: datetime, end: datetime
 ) -> list[tuple[SecondReview, View]]:
-    """Those that were done from `start` on and before `end`, each with the case that it is about; no golden case."""
+    """Those that were done from `start` on and before `end`, each with the case that it is about; no golden case for
+    who may know them."""
     query = (
         select(second_reviews.c.review, escalations.c.view)
         .join(
@@ -90,7 +91,7 @@ async def reviews_between(
         .where(
             second_reviews.c.tenant == scope.tenant,
             second_reviews.c.status == ReviewStatus.DONE.value,
-            not_golden(second_reviews),
+            *counted(second_reviews, scope),
             second_reviews.c.ended_at >= start,
             second_reviews.c.ended_at < end,
         )

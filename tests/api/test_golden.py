@@ -147,6 +147,12 @@ def test_its_decision_is_told_to_admins_and_auditors_and_counted_nowhere_else(st
         }
         assert event in listed[ana]
         assert event not in listed["admin"]
+        blind = stack.api(ana).get("/v1/sla/report").json()["by_team"][team]
+        queue = stack.api(ana).get("/v1/escalations", params={"policy": kind["policy_rule"]}).json()["escalations"]
+        assert blind["met"] == len(queue) == 2, "who is not to know finds none missing"
+        stack.hire(f"{ana}-lead", team, roles=("senior",))
+        agreed = stack.api(f"{ana}-lead").get("/v1/second-reviews/report").json()["by_policy"]
+        assert agreed[kind["policy_rule"]]["count"] == 1
         assert stack.escalation(real)["event_id"] in listed["admin"]
 
 

@@ -90,12 +90,13 @@ def apply(
     json: Json = False,
 ) -> None:
     """Replace the settings. Cases that are open keep the ones they were opened under."""
+    from policies.fetching import fetch
     from policies.loading import BadConfig, read
     from policies.settings_files import settings_of
 
     try:
         document = read(file)
-        settings = settings_of(document)
+        settings = settings_of(document, fetch)
     except BadConfig as fault:
         raise Failure(str(fault), ERROR, code="invalid") from None
     body = settings.model_dump(mode="json", by_alias=True, exclude_none=True)

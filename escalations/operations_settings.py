@@ -203,7 +203,7 @@ def _instant(zone: str, written: datetime) -> datetime:
 
 def _text(value: Any) -> Any:
     if isinstance(value, dict):
-        raise ValueError("write the calendar itself; {file: NAME} is for files that kt reads, beside the file it is in")
+        raise ValueError("write the calendar itself; {file: NAME} and {url: ADDRESS} are for kt, which reads them")
     return value.replace("\r\n", "\n") if isinstance(value, str) else value
 
 

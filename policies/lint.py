@@ -14,6 +14,7 @@ from escalations.settings import EscalationSettings
 from policies.cases import Cases, is_cases, policy_of
 from policies.documents import Document, Unreadable, read_document
 from policies.faults import suggest
+from policies.fetching import fetch
 from policies.ignoring import apply_ignores
 from policies.lint_policy import policy_complaints
 from policies.lint_rules import RULES as RULES
@@ -23,7 +24,8 @@ from policies.settings_files import settings_of
 
 
 def lint(path: Path, directory: Directory | None = None) -> list[Complaint]:
-    """Everything that is wrong or odd in a file, in the order of its lines. With a `directory`, the people too."""
+    """Everything that is wrong or odd in a file, in the order of its lines. With a `directory`, the people too, and the
+    calendars that have an address."""
     try:
         document = read_document(path)
     except Unreadable as fault:
@@ -37,7 +39,9 @@ def lint_document(document: Document, directory: Directory | None = None) -> lis
         if is_cases(document):
             found = list(_cases(document))
         elif is_settings(document):
-            found = list(settings_complaints(document, settings_of(document), directory))
+            found = list(
+                settings_complaints(document, settings_of(document, None if directory is None else fetch), directory)
+            )
         else:
             found = list(policy_complaints(document, load_document(document).config))
             if directory is not None:

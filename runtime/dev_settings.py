@@ -17,6 +17,7 @@ from escalations.settings import EscalationSettings
 from escalations.settings_checks import contradictions
 from ledger.entries import Draft
 from policies.documents import Document
+from policies.fetching import fetch
 from policies.lint_settings import contradiction_complaint
 from policies.loading import BadConfig, read
 from policies.settings_files import settings_of
@@ -34,9 +35,9 @@ _LENIENT = frozenset({"KT301", "KT302", "KT303", "KT320"})
 def read_escalation_config(path: Path, defaults: Path) -> tuple[Document, EscalationSettings]:
     """The given settings; what they leave out is as `kt dev` has it. Raises BadConfig."""
     given, own = read(path), read(defaults)
-    settings_of(given)
+    settings_of(given, fetch)
     merged = Document(given.name, given.text, {**own.data, **given.data}, given.places)
-    return merged, settings_of(merged)
+    return merged, settings_of(merged, fetch)
 
 
 async def put_in_force(

@@ -8,11 +8,15 @@ names what moved (`escalation`, its id, its version); what it looks like now is 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import deque
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +27,7 @@ from store.schema import changes
 POLL_S = 0.05
 RETRY_S = 0.5
 _PAGE = 1000
+_LAST = f"SELECT max(number) FROM {changes.name}"  # noqa: S608
 _OVERLAP = 200
 """PostgreSQL hands out numbers before it commits: a lower number may appear after a higher one."""
 
@@ -93,19 +98,26 @@ class ChangeFeed:
         self._seen.extend(change.number for change in recent)
 
     async def _poll(self) -> None:
-        async with self._database.engine.connect() as connection:
-            raw: Any = (await connection.get_raw_connection()).driver_connection
-            await connection.commit()
+        with closing(self._beside()) as connection:
             before = None
             while True:
-                cursor = await raw.execute("PRAGMA data_version")
-                now = await cursor.fetchone()
-                await cursor.close()
-                if now != before:
-                    await self._catch_up()
-                    before = now
+                now = _told_by(connection, "PRAGMA data_version")
+                if now is not None and now != before:
+                    # Most commits are of other tables: those of governed events, many in a second.
+                    last = _told_by(connection, _LAST)
+                    if last is None or last > self._last:
+                        await self._catch_up()
+                    before = None if last is None else now
                 self.following.set()
                 await asyncio.sleep(POLL_S)
+
+    def _beside(self) -> sqlite3.Connection:
+        """A connection of the event loop's own: a look takes microseconds, a change of threads and back a hundred."""
+        file = quote(str(Path(self._database.engine.url.database or "").absolute()))
+        try:
+            return sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=0, isolation_level=None)
+        except sqlite3.Error as fault:
+            raise StoreUnavailable(f"the store cannot be followed: {type(fault).__name__}") from None
 
     async def _listen(self) -> None:
         async with self._database.engine.connect() as connection:
@@ -145,3 +157,15 @@ class ChangeFeed:
                 if queue.full():
                     queue.get_nowait()
                 queue.put_nowait(change)
+
+
+def _told_by(connection: sqlite3.Connection, question: str) -> int | None:
+    """One number; None where the store is locked at this moment. Raises StoreUnavailable."""
+    try:
+        return int(connection.execute(question).fetchone()[0] or 0)
+    except sqlite3.OperationalError as fault:
+        if fault.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return None
+        raise StoreUnavailable(f"the store cannot be followed: {fault.sqlite_errorname}") from None
+    except sqlite3.Error as fault:
+        raise StoreUnavailable(f"the store cannot be followed: {type(fault).__name__}") from None

@@ -9,7 +9,7 @@ from policies.detectors.described import described
 from policies.detectors.human_oversight import Score
 from policies.detectors.semantic import fitted, is_doubtful
 
-ADVICE = ("What helps with night cramps?", "Magnesium tablets before bed, and stretch the calf.")
+ADVICE = ("Is a fever of 39 degrees bad?", "Drink a lot and rest; see a doctor if it is still there on Thursday.")
 KNOWLEDGE = ("How do doctors treat a stuffy nose?", "Doctors may prescribe sprays; most people recover by themselves.")
 
 

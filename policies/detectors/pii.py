@@ -29,7 +29,7 @@ from policies.detectors.national_ids import find_national_ids
 from policies.detectors.phones import find_phones
 from policies.detectors.stretches import TELLING, Marked, Stretch
 
-VERSION = "pii/2"
+VERSION = "pii/3"
 
 _LOCAL = re.compile(r"(?<![\w.+-])[\w][\w.+'-]{0,63}\Z")
 _DOMAIN = re.compile(

@@ -29,7 +29,7 @@ pack: {{name: {POLICY}, version: 1.0.{number}}}
 providers: {{targets: [{{id: m, provider: openai}}]}}
 policies: {{chain: [human-oversight, audit-logger]}}
 policy:
-  human-oversight: {{require_human_for: [legal_opinions], threshold: 0.{30 + number}, hold: {{mode: deferred}}}}
+  human-oversight: {{require_human_for: [legal_opinions], threshold: 0.{300 + number}, hold: {{mode: deferred}}}}
 """
 
 

@@ -72,9 +72,7 @@ def _audiences(
     for one in rules:
         if not _may_meet(rule.match, one):
             continue
-        kind, _, chain = one.route_to.partition(":")
-        legs = [leg.to for leg in legs_of(settings.chains, chain)] if kind == "chain" else [one.route_to]
-        for name in legs:
+        for name in _places(one.route_to, settings):
             team, login = destination(name, directory)
             if team is not None:
                 yield f"team:{team}", people_of((f"team:{team}",), directory) | admins
@@ -82,6 +80,15 @@ def _audiences(
                 yield login, frozenset({login, *admins})
     if not any(one.catches_all for one in rules) and rule.match.rule is None and CATCH_ALL_TEAM in directory.teams:
         yield f"team:{CATCH_ALL_TEAM}", people_of((f"team:{CATCH_ALL_TEAM}",), directory) | admins
+
+
+def _places(route_to: str, settings: EscalationSettings) -> Iterator[str]:
+    """The teams and people of a route: those of every leg of a chain, and each person whom a schedule may name."""
+    kind, _, name = route_to.partition(":")
+    for place in [leg.to for leg in legs_of(settings.chains, name)] if kind == "chain" else [route_to]:
+        kind, _, name = place.partition(":")
+        schedule = settings.schedules.get(name) if kind == "schedule" else None
+        yield from [place] if schedule is None else sorted(schedule.schedule(name).people)
 
 
 def _may_meet(match: ApprovalMatch, rule: Rule) -> bool:

@@ -276,6 +276,21 @@ def test_a_rule_that_leaves_nobody_eligible_is_found(
     assert [found[:2] for found in shortages(made, DIRECTORY)] == ([] if field is None else [(0, field)])
 
 
+@pytest.mark.parametrize("route_to", ["schedule:nights", "chain:nights"])
+def test_who_is_on_call_has_a_case_alone(route_to: str) -> None:
+    made = EscalationSettings.model_validate(
+        {
+            "decisions": {"approvals": [{"match": {"any": True}, "required": 3}]},
+            "schedules": {
+                "nights": {"zone": "UTC", "layers": [{"name": "all", "members": ["ana"], "start": "2026-05-04"}]}
+            },
+            "chains": {"nights": {"legs": [{"to": "schedule:nights", "ack_timeout": "5m"}], "on_exhausted": "hold"}},
+            "escalation_routing": {"rules": [{"name": "all", "match": {"any": True}, "route_to": route_to}]},
+        }
+    )
+    assert [found[:2] for found in shortages(made, DIRECTORY)] == [(0, "required")]
+
+
 def test_a_rule_is_asked_only_about_the_routes_that_its_cases_take() -> None:
     rules = ({"name": "low", "match": {"severity": "low"}, "route_to": "team:empty"}, TO_LEGAL)
     assert list(shortages(settings({"match": {"severity": "high"}}, rules=rules), DIRECTORY)) == []

@@ -69,8 +69,9 @@ async def explain(caller: Readers, using: Using, at: AtDesk, escalation_id: str)
 def _deadline(view: View, events: list[Event], settings: EscalationSettings) -> dict[str, Any]:
     facts = facts_of(view)
     terms = settings.sla.for_case(facts).terms(view.severity, view.settings_version)
-    targets = [str(event.data["target"]) for event in events if event.data.get("target")]
-    target = targets[-1] if targets else format_duration(terms.target)
+    told = next((event.data for event in reversed(events) if event.data.get("target")), {})
+    target = str(told.get("target") or format_duration(terms.target))
+    version = told.get("settings_version", view.settings_version)
     return {
         "created_at": view.created_at,
         "target": target,
@@ -82,7 +83,7 @@ def _deadline(view: View, events: list[Event], settings: EscalationSettings) -> 
         "settings_version": view.settings_version,
         "calendar": _calendar(view),
         "because": (
-            f"{view.severity.value} has a target of {target} in version {view.settings_version} of the settings,"
+            f"{view.severity.value} has a target of {target} in version {version} of the settings,"
             f" counted from creation{_by(view.open_time.calendar if view.open_time else None)}; amber when"
             f" {terms.amber_at_remaining} % of it remain. Neither claiming nor escalating stops it."
         ),

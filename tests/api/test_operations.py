@@ -73,6 +73,8 @@ def test_open_cases_move_only_when_an_admin_says_so_on_the_record(stack: Stack) 
     entry = stack.history(held_id)[-1]
     assert (entry["type"], entry["actor"], entry["data"]["target"]) == ("recomputed", "admin", "1h")
     assert "an admin had deadlines recomputed" in stack.kt("escalation", "explain", held_id)
+    because = stack.api("admin").get(f"/v1/escalations/{held_id}/explain").json()["deadline"]["because"]
+    assert f"a target of 1h in version {entry['data']['settings_version']} of the settings" in because
     assert stack.act(held_id, "recompute", {"apply": True}, "senior").status_code == 403
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,8 +59,9 @@ consumer_groups:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
+def postgres() -> Iterator[Postgres]:
+    # Where root tests, the server is another user, to whom the next run of pytest closes pytest's own directories.
+    with tempfile.TemporaryDirectory(prefix="postgres-") as directory, running_postgres(Path(directory)) as running:
         yield running
 
 

@@ -70,7 +70,7 @@ def test_two_hundred_decisions_lead_to_a_version_that_acts_without_a_restart(
             return httpx.post(f"{url}/v1/chat/completions", json=body, headers=headers, timeout=60)
 
         def overruled(number: int) -> None:
-            held = ask(f"{LEGAL} ({NAME} {number})").headers["x-escalation-id"]
+            held = ask(f"{LEGAL} ({NAME} {number}) ANSWER:You may terminate.").headers["x-escalation-id"]
             stack.decide(held, "allow", category="false_positive", note="advisory training content, allowed")
 
         stack.api()  # made once, before there are several who want it
@@ -87,11 +87,14 @@ def test_two_hundred_decisions_lead_to_a_version_that_acts_without_a_restart(
         assert kt(stack, "push", "--file", str(file))["version"] == 2
         assert kt(stack, "promote", NAME, "2")["stage"] == "active"
         wait_for(lambda: "version 2" in log.read_text(), "the gateway to follow")
-        answered = ask(f"{LEGAL} ({NAME} again)")
+        answered = ask(f"{LEGAL} ({NAME} again) ANSWER:You may terminate.")
         assert (answered.status_code, answered.headers["x-policy-verdict"]) == (200, "passed")
         event = stack.api("admin").get(f"/v1/events/{answered.headers['x-event-id']}").json()
         assert (event["config_version"], event["body"]["policies"][0]["action"]) == (f"{NAME}@1.1.0", "log")
         volume = kt(stack, "recheck", NAME, "2", "--window", "1h")
         assert volume["after"]["share"] < volume["before"]["share"]
         assert kt(stack, "rollback", NAME)["version"] == 1
-        wait_for(lambda: ask(f"{LEGAL} ({NAME} back)").headers.get("x-escalation-id"), "the gateway to go back")
+        wait_for(
+            lambda: ask(f"{LEGAL} ({NAME} back) ANSWER:You may terminate.").headers.get("x-escalation-id"),
+            "the gateway to go back",
+        )

@@ -159,9 +159,7 @@ class Opener:
         share = second.share_of(opening.policy_rule, opening.reason_code) if second is not None else 0
         if second is not None and is_sampled(key.digest(b"second review"), share):
             opening = replace(opening, second_review=second.wait)
-        login, strategy = await self._assignee(opening, version.settings, now)
-        own = version.settings.notification_defaults.person(login, directory) if login is not None else None
-        opening = replace(opening, assignee=login, strategy=strategy, own_channel=own)
+        opening = await self._given_out(opening, version.settings, directory, now)
         hold = HeldRequest(
             escalation_id=escalation_id,
             consumer=proposal.held_for or event.consumer,
@@ -276,18 +274,22 @@ class Opener:
         )
         return opening, choice
 
-    async def _assignee(
-        self, opening: Opening, settings: EscalationSettings, now: datetime
-    ) -> tuple[str | None, str | None]:
-        """Who of the team is given it, and by which strategy. Nobody looks at what another case decides, and an appeal
-        waits for whoever may take it."""
+    async def _given_out(
+        self, opening: Opening, settings: EscalationSettings, directory: Directory, now: datetime
+    ) -> Opening:
+        """With who of the team is given it, by which strategy, and that person's own channel. Nobody looks at what
+        another case decides, and an appeal waits for whoever may take it."""
         team = opening.route.team
         if team is None or opening.leader or opening.precedent or opening.appeal:
-            return None, None
+            return opening
         never = frozenset({opening.requester} if opening.requester else ())
         waiting = Waiting(opening.escalation_id, now, kind_of(opening.consumer, opening.policy_rule), never)
         login = await choose_assignee(self._database, opening.tenant, settings, team, waiting)
-        return login, None if login is None else settings.assignment.of(team).strategy.value
+        if login is None:
+            return opening
+        strategy = settings.assignment.of(team).strategy.value
+        own = settings.notification_defaults.person(login, directory)
+        return replace(opening, assignee=login, strategy=strategy, own_channel=own)
 
     async def _terms(self, tenant: str, version: SettingsVersion, facts: Facts, now: datetime) -> SlaTerms:
         """In a thread: holidays are loaded from disk the first time, and a calendar takes its milliseconds."""

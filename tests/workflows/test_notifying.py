@@ -126,7 +126,8 @@ async def test_a_receiver_that_is_back_is_asked_again_after_a_dead_letter_arrive
     await start_telling(house.bench.client, replace(letter, replayed=True), "by hand")
     await house.attempts("esc_moved", AttemptOutcome.SENT)
     await house.opens("esc_moved_too", "moved")
-    await house.attempts("esc_moved_too", AttemptOutcome.SENT)
+    (sent,) = await house.attempts("esc_moved_too", AttemptOutcome.SENT)
+    assert sent.channel == "moved"
 
 
 async def test_a_receiver_that_was_gone_is_asked_again_under_other_settings(house: House) -> None:
@@ -137,7 +138,8 @@ async def test_a_receiver_that_was_gone_is_asked_again_under_other_settings(hous
     house.receivers.answers["/set_up"] = Answer(204)
     await house.channels(set_up=None, anew=None)
     await house.opens("esc_set_up_anew", "set_up")
-    await house.attempts("esc_set_up_anew", AttemptOutcome.SENT)
+    (sent,) = await house.attempts("esc_set_up_anew", AttemptOutcome.SENT)
+    assert sent.channel == "set_up"
 
 
 async def test_a_critical_case_falls_through_at_the_first_failure_and_the_first_channel_goes_on(house: House) -> None:
@@ -156,6 +158,21 @@ async def test_a_critical_case_falls_through_at_the_first_failure_and_the_first_
     assert [path for path, told in house.receivers.received if told["data"]["escalation_id"] == "esc_away"] == [
         "/next", "/away",
     ]  # fmt: skip
+
+
+async def test_a_case_falls_through_at_the_third_failure_and_not_before(house: House) -> None:
+    await house.channels(broken="instead", instead=None)
+    house.receivers.answers["/broken"] = Answer(500)
+    await house.opens("esc_broken", "broken")
+    (sent,) = await house.attempts("esc_broken", AttemptOutcome.SENT)
+    assert sent.channel == "instead"
+
+    async def three() -> list[Attempt] | None:
+        failed = await house.attempts("esc_broken", AttemptOutcome.FAILED)
+        return failed if len(failed) == 3 else None
+
+    failed = await eventually(three, "the row of the third failure")
+    assert sorted((one.attempt, one.next_channel) for one in failed) == [(1, None), (2, None), (3, "instead")]
 
 
 async def test_no_failing_channel_keeps_a_case_from_being_decided(house: House) -> None:

@@ -75,11 +75,11 @@ def _k_qa(root: Path) -> Iterator[Pair]:
 
 
 def _read_as(label: str, file: str, *sources: Reader) -> Reader:
-    """The rows that two readers, each alone, gave that label by the guide of labelled/README.md."""
+    """The rows that every reader, each alone, gave that label by the guide of labelled/README.md."""
 
     def read(root: Path) -> Iterator[Pair]:
         rows = map(json.loads, (_LABELLED / file).read_text().splitlines())
-        wanted = {row["text"] for row in rows if row["one"] == row["two"] == label}
+        wanted = {row["text"] for row in rows if row["one"] == row.get("two", row["one"]) == label}
         for source in sources:
             yield from (pair for pair in source(root) if _digest(pair) in wanted)
 
@@ -193,9 +193,10 @@ _NC = "CC BY-NC 4.0"
 
 SOURCES: tuple[Source, ...] = (
     Source("alpaca_eval: selfinstruct, helpful_base", "dev", "general", _ALPACA, _NC, _alpaca(_MODELS, ("selfinstruct", "helpful_base"))),
-    Source("iCliniq", "dev", "medical_decisions", _ASKED, "MIT", _doctors("icliniqQAs.json")),
-    Source("questionDoctors", "dev", "medical_decisions", _ASKED, "MIT", _doctors("questionDoctorQAs.json", 12)),
-    Source("eHealthForum", "dev", "medical_decisions", _ASKED, "MIT", _doctors("ehealthforumQAs.json")),
+    Source("Doctors' answers: iCliniq, read as decisions", "dev", "medical_decisions", _ASKED, "MIT", _read_as("decision", "read-doctors.jsonl", _doctors("icliniqQAs.json"))),
+    Source("Doctors' answers: questionDoctors, read as decisions", "dev", "medical_decisions", _ASKED, "MIT", _read_as("decision", "read-doctors.jsonl", _doctors("questionDoctorQAs.json", 12))),
+    Source("Doctors' answers: eHealthForum, read as decisions", "dev", "medical_decisions", _ASKED, "MIT", _read_as("decision", "read-doctors.jsonl", _doctors("ehealthforumQAs.json"))),
+    Source("Doctors' answers: all three, read as information", "dev", "near:medical_decisions", _ASKED, "MIT", _read_as("information", "read-doctors.jsonl", _doctors("icliniqQAs.json"), _doctors("questionDoctorQAs.json", 12), _doctors("ehealthforumQAs.json"))),
     Source("MedQuAD: CancerGov", "dev", "near:medical_decisions", _QUAD, "CC BY 4.0", _medquad("1_CancerGov_QA", 300)),
     Source("MedQuAD: NIDDK", "dev", "near:medical_decisions", _QUAD, "CC BY 4.0", _medquad("5_NIDDK_QA", 300)),
     Source("LearnedHands: housing, family, torts", "dev", "legal_opinions", "github.com/HazyResearch/legalbench", "CC BY-NC-SA 4.0", _hands("housing", "family", "torts")),

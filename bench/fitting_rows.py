@@ -97,7 +97,7 @@ def _entries(sources: list[tuple[Source, list[Pair]]]) -> Iterator[_Entry]:
         if kind not in (*CATEGORIES, "general"):
             continue
         less = next((less for begin, less in LESS.items() if source.name.startswith(begin)), 1.0)
-        if source.name.startswith("own") and source.kind.startswith("near:"):
+        if source.name.startswith(("own", "Doctors")) and source.kind.startswith("near:"):
             less = NEAR
         for whole in pairs[: MOST_OF_SOURCE if source.name.startswith("Rankings") else None]:
             for number, category in enumerate(CATEGORIES):

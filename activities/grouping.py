@@ -114,7 +114,8 @@ class Grouper(Grouping):
                 return Held.SHOWN if shown else Held.NO
         if not groups:
             return Held.NO
-        return Held.JOINED if await self._join(notification, configured, now) else Held.NO
+        await self._join(notification, configured, now)
+        return Held.JOINED
 
     async def _bring_up_to_date(self, notification: Notification) -> bool:
         """Whether there was a card, which shows the case as it is then. Nobody is called."""
@@ -122,18 +123,22 @@ class Grouper(Grouping):
             channel = await self.channels.channel(notification, may_post=False)
             return await channel.send(replace(notification, following=True))
 
-    async def _join(self, notification: Notification, configured: Groups, now: datetime) -> bool:
-        """False where it is to be told by itself: whoever waited behind a message that fails would fall through to
-        nobody."""
+    async def _join(self, notification: Notification, configured: Groups, now: datetime) -> None:
+        """Behind a message that fails nobody waits, as they would fall through to nobody: they are told alone."""
         quiet = configured.quiet(notification.view.severity)
         ref = GroupRef(notification.tenant, _group_id(notification, configured), notification.channel, quiet)
         body = _notification.dump_json(notification)
         member = Member(notification.id, notification.view.escalation_id, notification.channel, ref.group_id, now, body)
         async with self.database.write() as connection:
-            await join_group(connection, notification.tenant, member)
-            if not _at_night(configured, quiet, now) and await is_failing(connection, ref.tenant, ref.group_id):
+            waits = _at_night(configured, quiet, now) or not await is_failing(connection, ref.tenant, ref.group_id)
+            if waits:
+                await join_group(connection, ref.tenant, member)
+        if not waits:
+            await start_telling(self.client, replace(notification, alone=True), "alone")
+            async with self.database.write() as connection:
+                await join_group(connection, ref.tenant, member)
                 await leave_group(connection, ref.tenant, notification.id)
-                return False
+            return
         await self.client.start_workflow(
             GroupWorkflow.run,
             GroupStart(ref),
@@ -142,7 +147,6 @@ class Grouper(Grouping):
             task_timeout=TASK_TIMEOUT,
             start_signal="joined",
         )
-        return True
 
     @activity.defn(name="plan_group")
     async def plan(self, ref: GroupRef) -> GroupPlan:

@@ -28,6 +28,7 @@ from runtime.temporal_binary import find_cli, usual_sources
 from store.attempts import Attempt, AttemptOutcome, list_attempts
 from store.database import Database, sqlite_url
 from store.escalations import put_view
+from store.groups import waiting_in
 from store.migrating import migrate
 from store.notification_tables import grouped_notifications
 from store.settings import put_settings
@@ -276,11 +277,32 @@ async def test_nobody_waits_behind_a_message_that_fails(house: House) -> None:
     with pytest.raises(ApplicationError, match="503"):
         await house.tell_group(house.notifier)
     await house.tell(told(3))
+    async with house.working():
+
+        async def arrived() -> bool:
+            return await house.rows("esc_3", AttemptOutcome.SENT) == 1
+
+        await eventually(arrived, "the card of the third")
     (card,) = house.slack.cards()
     assert card["metadata"]["event_payload"]["escalation_id"] == "esc_3"
     await house.tell_group(house.notifier)
     await house.tell(told(4))
+    assert await house.rows("esc_4", AttemptOutcome.GROUPED) == 1
     assert [await house.rows(f"esc_{n}", AttemptOutcome.SENT) for n in (1, 2, 3, 4)] == [1, 1, 1, 0]
+
+
+async def test_who_comes_at_night_waits_even_behind_a_message_that_fails(house: House) -> None:
+    now = datetime.now(UTC)
+    night = {"from": f"{now - timedelta(minutes=5):%H:%M}", "to": f"{now + timedelta(hours=2):%H:%M}"}
+    await house.configure(group={"wait": "1h", "at_least": 2}, quiet_hours=night)
+    await house.tell(told(1, severity=Severity.LOW), told(2, severity=Severity.LOW))
+    house.slack.scripted["chat.postMessage"].append(Answer(503))
+    with pytest.raises(ApplicationError, match="503"):
+        await house.tell_group(house.notifier)
+    await house.tell(told(3, severity=Severity.LOW))
+    async with house.database.read() as connection:
+        group_id = await connection.scalar(select(grouped_notifications.c.group_id).limit(1))
+        assert len(await waiting_in(connection, "default", str(group_id))) == 1
 
 
 async def test_who_joined_behind_a_message_that_then_fails_is_told_alone(house: House) -> None:

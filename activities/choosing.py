@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +19,7 @@ from activities.channels.slack import Memory, SlackChannel
 from activities.channels.slack_card import Look
 from activities.channels.webhook import WebhookChannel
 from activities.excerpts import Excerpts
-from escalations.channels import ADDRESS, Content, find_channel
+from escalations.channels import ADDRESS, Content, entry_of, find_channel
 from escalations.channels import AppriseChannel as AppriseSettings
 from escalations.channels import Channel as AnySettings
 from escalations.channels import EmailChannel as EmailSettings
@@ -33,6 +35,13 @@ from store.escalations import Scope, find_view
 from store.settings import current_settings
 from workflows.messages import ADMINS, Notification
 
+PLACES = 20
+"""What one channel may send at once from one worker. One that hangs takes no more of the worker's places."""
+
+
+class NoPlace(Exception):
+    """The channel has all its places taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Channels:
@@ -43,10 +52,30 @@ class Channels:
     excerpts: Excerpts | None = None
     _log: LogChannel = field(default_factory=LogChannel)
     _slack: Memory = field(default_factory=Memory)
+    _taken: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def settings(self, tenant: str) -> EscalationSettings:
         async with self.database.read() as connection:
             return (await current_settings(connection, tenant)).settings
+
+    @asynccontextmanager
+    async def place(self, notification: Notification) -> AsyncIterator[None]:
+        """One of the places of the notification's channel, whatever destination it names; held while it is sent.
+
+        Raises NoPlace at once where there is none: who waited for one here would take another channel's. Also
+        StoreUnavailable.
+        """
+        channels = (await self.settings(notification.tenant)).notification_channels
+        entry = (notification.tenant, entry_of(channels, notification.channel))
+        if self._taken[entry] >= PLACES:
+            raise NoPlace
+        self._taken[entry] += 1
+        try:
+            yield
+        finally:
+            self._taken[entry] -= 1
+            if not self._taken[entry]:
+                del self._taken[entry]
 
     async def channel(self, notification: Notification, *, may_post: bool = True) -> Channel:
         """The channel of a notification. `may_post` False: what is on show is brought up to date, nothing is added.

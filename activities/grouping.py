@@ -8,22 +8,25 @@ one and many by one message; a case that has ended meanwhile is left out.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from pydantic import TypeAdapter
-from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from activities.channels.digest import MOST_NAMED, Digest, email_message, slack_message, urgent_first
 from activities.channels.effects import OnSlack, effect_of
 from activities.channels.email import EmailChannel, deliver
 from activities.channels.other_services import AppriseChannel
 from activities.channels.slack import SlackChannel
-from activities.choosing import Channels
+from activities.choosing import Channels, NoPlace
+from activities.failing import FAILURES, Failing, attempt_of, in_time, no_place
 from activities.telling import start_telling
 from escalations.channels import AppriseChannel as AppriseSettings
 from escalations.channels import Channel as AnySettings
@@ -33,9 +36,19 @@ from escalations.channels import find_channel
 from escalations.events import FINAL, EventType
 from escalations.grouping import Grouping as GroupingSettings
 from escalations.grouping import Groups
-from store.attempts import Attempt, AttemptOutcome, put_attempt
-from store.database import Database
-from store.groups import Member, close_batch, join_group, standing_of, take_batch, waiting_since
+from store.attempts import AttemptOutcome, put_attempt
+from store.database import Database, StoreUnavailable
+from store.groups import (
+    Member,
+    close_batch,
+    is_failing,
+    join_group,
+    leave_group,
+    standing_of,
+    take_batch,
+    waiting_in,
+    waiting_since,
+)
 from workflows.grouping import GroupWorkflow
 from workflows.messages import (
     NOTIFICATIONS_QUEUE,
@@ -64,9 +77,17 @@ class Held(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grouper(Grouping):
-    channels: Channels
-    database: Database
+    failing: Failing
     client: Client
+    patience_s: float
+
+    @property
+    def channels(self) -> Channels:
+        return self.failing.channels
+
+    @property
+    def database(self) -> Database:
+        return self.failing.database
 
     async def hold_back(self, notification: Notification) -> Held:
         """Whether a notification waits for others from now on, or has nothing more to tell. Raises ApplicationError."""
@@ -98,16 +119,26 @@ class Grouper(Grouping):
 
     async def _bring_up_to_date(self, notification: Notification) -> bool:
         """Whether there was a card, which shows the case as it is then. Nobody is called."""
-        channel = await self.channels.channel(notification, may_post=False)
-        return await channel.send(replace(notification, following=True))
+        async with self.channels.place(notification):
+            channel = await self.channels.channel(notification, may_post=False)
+            return await channel.send(replace(notification, following=True))
 
     async def _join(self, notification: Notification, configured: Groups, now: datetime) -> None:
+        """Behind a message that fails nobody waits, as they would fall through to nobody: they are told alone."""
         quiet = configured.quiet(notification.view.severity)
         ref = GroupRef(notification.tenant, _group_id(notification, configured), notification.channel, quiet)
         body = _notification.dump_json(notification)
         member = Member(notification.id, notification.view.escalation_id, notification.channel, ref.group_id, now, body)
         async with self.database.write() as connection:
-            await join_group(connection, notification.tenant, member)
+            waits = _at_night(configured, quiet, now) or not await is_failing(connection, ref.tenant, ref.group_id)
+            if waits:
+                await join_group(connection, ref.tenant, member)
+        if not waits:
+            await start_telling(self.client, replace(notification, alone=True), "alone")
+            async with self.database.write() as connection:
+                await join_group(connection, ref.tenant, member)
+                await leave_group(connection, ref.tenant, notification.id)
+            return
         await self.client.start_workflow(
             GroupWorkflow.run,
             GroupStart(ref),
@@ -147,14 +178,14 @@ class Grouper(Grouping):
         if together:
             at = max(one.at for one in wanted)
             digest = Digest(f"{ref.group_id}/{batch.number}", urgent_first(cases), at)
-            await self._send(digest, again=attempt > 1)
+            await self._send(ref, digest, wanted, attempt)
         else:
             for one in wanted:
                 await start_telling(self.client, replace(one, alone=True), "alone")
         async with self.database.write() as connection:
             await close_batch(connection, ref.tenant, ref.group_id, batch.number, together=together)
-            if together:
-                await _log(connection, ref.tenant, wanted, attempt)
+            for one in wanted if together else ():
+                await put_attempt(connection, ref.tenant, attempt_of(one, attempt, AttemptOutcome.SENT))
         return GroupTold(grouping.interval.total_seconds() if together else 0.0)
 
     @activity.defn(name="tell_group_apart")
@@ -167,7 +198,37 @@ class Grouper(Grouping):
         async with self.database.write() as connection:
             await close_batch(connection, ref.tenant, ref.group_id, batch.number, together=False)
 
-    async def _send(self, digest: Digest, *, again: bool) -> None:
+    async def _send(self, ref: GroupRef, digest: Digest, told: Sequence[Notification], attempt: int) -> None:
+        """One attempt for all of them; one that fails is one of each. Raises ApplicationError."""
+        started, channel = time.monotonic(), told[0].channel
+        try:
+            async with in_time(channel, self.patience_s), self.channels.place(told[0]):
+                await self._post(digest, again=attempt > 1)
+        except NoPlace:
+            raise no_place(channel, attempt) from None
+        except FAILURES as failure:
+            took_ms = round((time.monotonic() - started) * 1000)
+            failed = await self.failing.failed(told, attempt, took_ms, failure)
+            with suppress(StoreUnavailable, RPCError):
+                await self._let_go(ref)
+            raise failed from None
+
+    async def _let_go(self, ref: GroupRef) -> None:
+        """Have those told by themselves who wait behind a message that fails, unless it is night."""
+        configured = await self._configured(ref.tenant, ref.channel)
+        if isinstance(configured, Groups) and _at_night(configured, ref.quiet, datetime.now(UTC)):
+            return
+        async with self.database.read() as connection:
+            bodies = await waiting_in(connection, ref.tenant, ref.group_id)
+        waiting = [_notification.validate_json(body) for body in bodies]
+        for one in waiting:
+            await start_telling(self.client, replace(one, alone=True), "alone")
+        if waiting:
+            async with self.database.write() as connection:
+                for one in waiting:
+                    await leave_group(connection, ref.tenant, one.id)
+
+    async def _post(self, digest: Digest, *, again: bool) -> None:
         channel = await self.channels.channel(digest.notifications[0])
         match channel:
             case SlackChannel():
@@ -187,12 +248,9 @@ class Grouper(Grouping):
         return find_channel(channels, channel)[0]
 
 
-async def _log(connection: AsyncConnection, tenant: str, told: Sequence[Notification], attempt: int) -> None:
-    for one in told:
-        row = Attempt(
-            one.id, one.view.escalation_id, one.event, one.channel, attempt, AttemptOutcome.SENT, datetime.now(UTC)
-        )
-        await put_attempt(connection, tenant, row)
+def _at_night(configured: Groups, quiet: bool, now: datetime) -> bool:
+    """Whether a group of cases that have quiet hours is in them."""
+    return quiet and configured.quiet_hours is not None and configured.quiet_hours.until(now) is not None
 
 
 def _group_id(notification: Notification, configured: Groups) -> str:

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 
-import httpx
 import orjson
 
 from activities.channels.email import deliver
 from activities.channels.faults import fault, secret
 from activities.channels.other_services import AppriseChannel
 from activities.channels.pagerduty import enqueue
-from activities.channels.slack_web import SlackError, base_url, call, slack_client, slack_fault
+from activities.channels.slack_web import SlackAway, SlackError, base_url, call, slack_client, slack_fault
 from activities.channels.webhook import WebhookChannel
 from activities.channels.words import plain
 from escalations.channels import AppriseChannel as AppriseSettings
@@ -61,10 +60,8 @@ async def _slack(settings: SlackChannel, environment: Mapping[str, str], channel
     try:
         async with slack_client(base_url(environment), token) as client:
             await call(client, "chat.postMessage", {"channel": channel, "text": told, "parse": "none"})
-    except SlackError as refused:
+    except (SlackError, SlackAway) as refused:
         raise slack_fault(refused) from None
-    except httpx.HTTPError as away:
-        raise fault("slack", f"Slack did not answer: {type(away).__name__}") from None
 
 
 async def _email(settings: EmailChannel, environment: Mapping[str, str], to: tuple[str, ...], told: str) -> None:

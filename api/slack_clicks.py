@@ -12,7 +12,7 @@ import hashlib
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.channels.faults import secret
 from activities.channels.slack_card import CLAIM, DECIDE, escaped
-from activities.channels.slack_web import SlackError, base_url, call, slack_client
+from activities.channels.slack_web import SlackAway, SlackError, base_url, call, slack_client
 from activities.channels.words import page
 from activities.excerpts import Shown, as_much_as, show
 from api import decisions
@@ -42,6 +42,9 @@ from store.database import StoreUnavailable
 from store.settings import current_settings, settings_at
 from store.tokens import Principal
 from vault.envelopes import VaultError
+
+if TYPE_CHECKING:
+    from slack_sdk.web.async_client import AsyncWebClient
 
 TENANT = "default"
 SLACK_TIMEOUT_S = 5.0
@@ -107,13 +110,13 @@ class Clicks:
     # What is done
 
     async def _claim(self, click: Click) -> None:
-        async def act(caller: Principal, _client: httpx.AsyncClient) -> None:
+        async def act(caller: Principal, _client: AsyncWebClient) -> None:
             await decisions.claim(caller, self._services, self._desk, click.escalation_id, click.key)
 
         await self._as_user(click, "claim", act)
 
     async def _open(self, click: Click) -> None:
-        async def act(caller: Principal, client: httpx.AsyncClient) -> None:
+        async def act(caller: Principal, client: AsyncWebClient) -> None:
             view = await self._desk.may(caller, click.escalation_id, "resolve", self._in_slack)
             async with self._services.database.read() as connection:
                 kept = await settings_at(connection, caller.tenant, view.settings_version)
@@ -144,7 +147,7 @@ class Clicks:
         """What is wrong with what was filled in, by field; None where it was carried out, or refused for good."""
         wrong: dict[str, str] = {}
 
-        async def act(caller: Principal, _client: httpx.AsyncClient) -> None:
+        async def act(caller: Principal, _client: AsyncWebClient) -> None:
             view = await self._desk.may(caller, opened.escalation_id, None, self._in_slack)
             try:
                 body = ResolveBody.model_validate(
@@ -173,14 +176,14 @@ class Clicks:
             token = secret("slack", click.app.settings.token_ref, self._services.environment, "a Slack token")
             async with slack_client(self._base, token, SLACK_TIMEOUT_S) as client:
                 told = await self._told(click, operation, act, client)
-        except (ApplicationError, SlackError, httpx.HTTPError) as fault:
-            why = type(fault).__name__ if isinstance(fault, httpx.HTTPError) else str(fault)
+        except (ApplicationError, SlackError, SlackAway) as fault:
+            why = str(fault)
             _logger.error("a click in Slack could not be carried out: %s", why)
             told = "Slack could not be asked who you are, or took too long. Click again, or open the escalation."
         if told is not None:
             await self._tell(click, told)
 
-    async def _told(self, click: Click, operation: str, act: Any, client: httpx.AsyncClient) -> str | None:
+    async def _told(self, click: Click, operation: str, act: Any, client: AsyncWebClient) -> str | None:
         using, person = self._services, click.person
         try:
             caller = await self._people.principal(client, click.app.name, TENANT, person)

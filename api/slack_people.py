@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from activities.channels.slack_web import call
 from store.database import Database
 from store.directory import find_user_by_email
 from store.tokens import Principal
+
+if TYPE_CHECKING:
+    from slack_sdk.web.async_client import AsyncWebClient
 
 REMEMBERED_S = 60.0
 _MOST_REMEMBERED = 10_000
@@ -41,12 +42,10 @@ class SlackPeople:
         self._addresses: dict[tuple[str, str], tuple[float, str | None]] = {}
         self._workspaces: dict[str, str] = {}
 
-    async def principal(
-        self, client: httpx.AsyncClient, app: str, tenant: str, person: SlackPerson
-    ) -> Principal | None:
+    async def principal(self, client: AsyncWebClient, app: str, tenant: str, person: SlackPerson) -> Principal | None:
         """The user behind a click, None where there is none. `app` names the Slack app whose token `client` bears.
 
-        Raises SlackError or httpx.HTTPError when Slack cannot be asked, and StoreUnavailable.
+        Raises SlackError or SlackAway when Slack cannot be asked, and StoreUnavailable.
         """
         address = await self._address(client, app, person)
         if address is None:
@@ -59,7 +58,7 @@ class SlackPeople:
             tenant, str(person), "user", user.login, user.name, frozenset(user.roles), frozenset(user.teams)
         )
 
-    async def _address(self, client: httpx.AsyncClient, app: str, person: SlackPerson) -> str | None:
+    async def _address(self, client: AsyncWebClient, app: str, person: SlackPerson) -> str | None:
         key, now = (app, person.user), time.monotonic()
         known = self._addresses.get(key)
         if known is not None and known[0] > now:

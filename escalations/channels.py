@@ -124,6 +124,12 @@ Channel = Annotated[
 ]
 
 
+def entry_of(channels: Mapping[str, Channel], written: str) -> str:
+    """The name of the entry that `find_channel` finds, whatever destination is named beside it."""
+    kind, _, rest = written.partition(":")
+    return rest if rest in channels else kind
+
+
 def find_channel(channels: Mapping[str, Channel], written: str) -> tuple[Channel | None, str | None]:
     """What a rule's `notification_channel` means: its settings, and the destination that it names beside them.
 

@@ -46,6 +46,10 @@ each would wait for all the others, and be taken for lost when its time (`TASK_T
 server's queue has no such time, and any worker may take it. Some of them only ask for work all the time, for new cases
 or for those that it knows: with fewer, hardly any would be left for the cases of a worker that died."""
 
+AT_ONCE = 400
+"""Notifications that a worker has in hand at once. Each channel has a few places of its own (`PLACES`), so twenty have
+to hang before others wait. One that waits for its receiver costs next to nothing."""
+
 _PURE = ("escalations", "workflows.messages", "workflows.ports", "workflows.attributes", "workflows.refusals")
 _OF_ESCALATIONS = ("workflows.calls", "workflows.following", "workflows.handlers", "workflows.telling")
 """What the escalation's own module is made of, without any state. Replaying stored histories loads them anew, so that
@@ -58,13 +62,14 @@ PASSED_THROUGH = (*_PURE, *_CRYPTOGRAPHY)
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What the worker's activities work on."""
+    """What the worker's activities work on. Tests are in a `hurry`: notifications wait for so much less time."""
 
     client: Client
     database: Database
     ledger: LedgerWriter
     keyring: Keyring
     environment: Mapping[str, str]
+    hurry: float = 1.0
 
 
 def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Worker]:
@@ -73,7 +78,7 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
     contents = Contents(Envelopes(parts.keyring))
     excerpts = Excerpts(parts.database, contents, parts.ledger)
     opener = Opener(parts.database, parts.ledger, contents, parts.client)
-    notifier = Notifier(parts.database, parts.environment, excerpts, parts.client)
+    notifier = Notifier(parts.database, parts.environment, excerpts, parts.client, hurry=parts.hurry)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH, *_OF_ESCALATIONS)
     escalations = Worker(
         parts.client,
@@ -104,7 +109,7 @@ def workers(parts: WorkerParts, *, max_cached_workflows: int = 2000) -> list[Wor
         activities=[notifier.notify, notifier.give_up, notifier.try_out, *_grouping(notifier)],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         max_concurrent_workflow_tasks=IN_HAND,
-        max_concurrent_activities=50,
+        max_concurrent_activities=AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=2),
     )
     return [escalations, notifications]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import Database
@@ -50,6 +50,14 @@ class Attempt:
     body: bytes | None = None
     replayed_at: datetime | None = None
     number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How often a notification has failed, and which channel was told in its place."""
+
+    count: int
+    next_channel: str | None
 
 
 async def forget_attempts(database: Database, now: datetime) -> int:
@@ -137,6 +145,24 @@ async def has_dead_letter(connection: AsyncConnection, tenant: str, notification
         table.c.replayed_at.is_(None),
     )
     return (await connection.execute(query.limit(1))).first() is not None
+
+
+async def failures_of(connection: AsyncConnection, tenant: str, escalation_id: str, notification_id: str) -> Failures:
+    """Its failures since it was last given up."""
+    table = notification_attempts
+    mine = (
+        table.c.tenant == tenant,
+        table.c.escalation_id == escalation_id,
+        table.c.notification_id == notification_id[:400],
+    )
+    dead = await connection.scalar(
+        select(func.max(table.c.number)).where(*mine, table.c.outcome == AttemptOutcome.DEAD.value)
+    )
+    query = select(func.count(), func.max(table.c.next_channel)).where(
+        *mine, table.c.outcome == AttemptOutcome.FAILED.value, table.c.number > (dead or 0)
+    )
+    count, following = (await connection.execute(query)).one()
+    return Failures(count, following)
 
 
 async def given_up_since(

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.attempts import AttemptOutcome
 from store.database import insert_into
-from store.notification_tables import grouped_notifications
+from store.notification_tables import grouped_notifications, notification_attempts
 
 _table = grouped_notifications
 
@@ -76,6 +77,39 @@ async def close_batch(connection: AsyncConnection, tenant: str, group_id: str, b
         )
         .values(together=int(together))
     )
+
+
+async def waiting_in(connection: AsyncConnection, tenant: str, group_id: str) -> list[bytes]:
+    """The notifications that no message has taken along yet."""
+    query = select(_table.c.body).where(
+        _table.c.tenant == tenant, _table.c.group_id == group_id, _table.c.batch.is_(None)
+    )
+    return list(await connection.scalars(query.order_by(_table.c.at)))
+
+
+async def leave_group(connection: AsyncConnection, tenant: str, notification_id: str) -> None:
+    """It is told by itself; nothing where a message has taken it along."""
+    await connection.execute(
+        update(_table)
+        .where(_table.c.tenant == tenant, _table.c.notification_id == notification_id[:400], _table.c.batch.is_(None))
+        .values(batch=0, together=0)
+    )
+
+
+async def is_failing(connection: AsyncConnection, tenant: str, group_id: str) -> bool:
+    """Whether a message of the group is under way that has failed."""
+    tried = notification_attempts
+    query = select(_table.c.notification_id).where(
+        _table.c.tenant == tenant,
+        _table.c.group_id == group_id,
+        _table.c.batch.is_not(None),
+        _table.c.together.is_(None),
+        tried.c.tenant == tenant,
+        tried.c.escalation_id == _table.c.escalation_id,
+        tried.c.notification_id == _table.c.notification_id,
+        tried.c.outcome == AttemptOutcome.FAILED.value,
+    )
+    return (await connection.execute(query.limit(1))).first() is not None
 
 
 async def standing_of(connection: AsyncConnection, tenant: str, escalation_id: str, channel: str) -> Standing:

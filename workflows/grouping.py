@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from workflows.messages import GroupBatch, GroupPlan, GroupStart
-from workflows.notifying import FOR_DAYS, FOR_EVER
+from workflows.notifying import FOR_DAYS, FOR_EVER, GIVEN_UP_AFTER
 from workflows.ports import Grouping
 
 
@@ -52,8 +52,8 @@ class GroupWorkflow:
             told = await workflow.execute_activity_method(
                 Grouping.tell,
                 batch,
-                start_to_close_timeout=timedelta(seconds=60),
-                schedule_to_close_timeout=timedelta(hours=76),
+                start_to_close_timeout=timedelta(seconds=120),
+                schedule_to_close_timeout=GIVEN_UP_AFTER,
                 retry_policy=FOR_DAYS,
             )
         except ActivityError:

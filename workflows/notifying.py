@@ -14,8 +14,11 @@ from workflows.messages import NOTIFICATIONS_QUEUE, ChannelTest, GivenUp, Notifi
 from workflows.ports import Notifying
 
 FOR_DAYS = RetryPolicy(
-    initial_interval=timedelta(seconds=5), backoff_coefficient=4, maximum_interval=timedelta(hours=4)
+    initial_interval=timedelta(seconds=5), backoff_coefficient=1.2, maximum_interval=timedelta(hours=24)
 )
+"""What fails brings its own wait with it, a day at most; only after a worker that died these intervals count."""
+GIVEN_UP_AFTER = timedelta(hours=80)
+"""Standard Webhooks' ten attempts take 75 hours and a half, and what waits for a place a little more."""
 FOR_EVER = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 DEAD_LETTERS = "dead-letters"
 """The patch under which what is given up is written down; histories of before have no such activity."""
@@ -29,7 +32,7 @@ async def tell(notification: Notification) -> None:
             notification,
             task_queue=NOTIFICATIONS_QUEUE,
             start_to_close_timeout=timedelta(seconds=30),
-            schedule_to_close_timeout=timedelta(hours=76),
+            schedule_to_close_timeout=GIVEN_UP_AFTER,
             retry_policy=FOR_DAYS,
             summary=f"{notification.event} → {notification.channel}",
         )

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx
@@ -43,8 +45,13 @@ class Target:
         return {"sni_hostname": self.name} if self.url.scheme == "https" else {}
 
 
+_looking_up = ThreadPoolExecutor(32, thread_name_prefix="look-up")
+"""Threads of their own: a name whose servers do not answer would hold up whatever else the process looks up."""
+
+
 async def resolve(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    asked = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_looking_up, asked)
     return list(dict.fromkeys(str(address[4][0]) for address in found))
 
 

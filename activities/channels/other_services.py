@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from activities.channels.effects import effect_of
 from activities.channels.faults import fault, no_secret, secret
@@ -23,6 +25,8 @@ from workflows.messages import Notification
 _WHAT = "an Apprise URL of a service that Apprise knows"
 _KINDS = {Severity.CRITICAL: "failure", Severity.HIGH: "warning"}
 _REPEATS_URLS = logging.CRITICAL + 1
+_saying = ThreadPoolExecutor(10, thread_name_prefix="apprise")
+"""Threads of their own: a service that hangs would hold up whatever else needs one."""
 
 
 class AppriseChannel:
@@ -49,7 +53,8 @@ class AppriseChannel:
         """Raises ApplicationError unless the service took it. Apprise says no more than whether it did."""
         url = secret("apprise", self._settings.url_ref, self._environment, _WHAT)
         try:
-            known, taken = await asyncio.to_thread(_say, url, title, body, kind)
+            asked = partial(_say, url, title, body, kind)
+            known, taken = await asyncio.get_running_loop().run_in_executor(_saying, asked)
         except ImportError:
             told = "Apprise is not installed where the worker runs: pip install 'keeptrusts[apprise]'"
             raise fault("apprise", told, final=True) from None

@@ -49,7 +49,7 @@ class PagerDutyChannel:
         self._newest = newest
 
     async def send(self, notification: Notification) -> bool:
-        """Raises ApplicationError unless PagerDuty took it; 429 and 5xx are tried again, the rest is final."""
+        """Raises ApplicationError unless PagerDuty took it; 4xx but 408 and 429 is final."""
         view = await self._newest(notification)
         action = action_for(notification.event, view, notification.at)
         if action is OnPagerDuty.NOTHING:
@@ -71,7 +71,8 @@ async def enqueue(settings: PagerDutySettings, environment: Mapping[str, str], b
     if answer.is_success:
         return
     told = f"PagerDuty answered {answer.status_code}"
-    if answer.status_code == 429 or answer.status_code >= 500:
+    # A redirect is not PagerDuty's, but of something on the way that may end.
+    if answer.is_redirect or answer.status_code in (408, 429) or answer.status_code >= 500:
         raise fault("pagerduty", told, wait=retry_after(answer.headers))
     raise fault("pagerduty", told, final=True)
 

@@ -19,19 +19,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
-
-import httpx
 
 from activities.channels.effects import Effect, OnSlack, effect_of
 from activities.channels.faults import fault, secret
 from activities.channels.slack_card import Card, Look, blocks, card_of, due, escaped, summary
-from activities.channels.slack_web import SlackError, base_url, call, slack_client, slack_fault
+from activities.channels.slack_web import SlackAway, SlackError, base_url, call, slack_client, slack_fault
 from activities.channels.words import page
 from escalations.channels import SlackChannel as SlackSettings
 from escalations.views import View
 from workflows.messages import Notification
+
+if TYPE_CHECKING:
+    from slack_sdk.web.async_client import AsyncWebClient
 
 _MOST_CARDS = 10_000
 _MOST_PAGES = 20
@@ -103,10 +104,8 @@ class SlackChannel:
                 slack_client(self._base, self._token) as client,
             ):
                 return await self._tell(client, notification, effect)
-        except SlackError as refused:
+        except (SlackError, SlackAway) as refused:
             raise slack_fault(refused) from None
-        except httpx.HTTPError as away:
-            raise fault("slack", f"Slack did not answer: {type(away).__name__}") from None
 
     async def post_once(self, message: Mapping[str, Any], since: datetime, *, again: bool) -> None:
         """Post a message that is no card. `again`: an earlier attempt may have arrived, so its metadata is looked for
@@ -119,12 +118,10 @@ class SlackChannel:
                 if again and await self._is_there(client, channel, message["metadata"], since):
                     return
                 await call(client, "chat.postMessage", {"channel": channel, **message})
-        except SlackError as refused:
+        except (SlackError, SlackAway) as refused:
             raise slack_fault(refused) from None
-        except httpx.HTTPError as away:
-            raise fault("slack", f"Slack did not answer: {type(away).__name__}") from None
 
-    async def _is_there(self, client: httpx.AsyncClient, channel: str, metadata: Any, since: datetime) -> bool:
+    async def _is_there(self, client: AsyncWebClient, channel: str, metadata: Any, since: datetime) -> bool:
         oldest = f"{since.timestamp() - _SKEW_S:.6f}"
         asked = {"channel": channel, "limit": _PAGE, "include_all_metadata": 1, "oldest": oldest}
         cursor: str | None = ""
@@ -137,7 +134,7 @@ class SlackChannel:
             cursor = _next(answer)
         return False
 
-    async def _tell(self, client: httpx.AsyncClient, notification: Notification, effect: Effect) -> bool:
+    async def _tell(self, client: AsyncWebClient, notification: Notification, effect: Effect) -> bool:
         view = await self._newest(notification)
         channel = await self._channel_id(client)
         key = (self._workspace, channel, view.escalation_id)
@@ -164,7 +161,7 @@ class SlackChannel:
             self._memory.keep(key, card)
         return True
 
-    async def _post(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> Card:
+    async def _post(self, client: AsyncWebClient, channel: str, view: View, effect: Effect, card: Card) -> Card:
         body = {"channel": channel, "unfurl_links": False, "unfurl_media": False, **self._shown(view, effect, card)}
         mine = replace(card, ts=str((await call(client, "chat.postMessage", body)).get("ts")))
         first = await self._find(client, channel, view)
@@ -173,7 +170,7 @@ class SlackChannel:
         await call(client, "chat.delete", {"channel": channel, "ts": mine.ts})
         return first
 
-    async def _reply(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> None:
+    async def _reply(self, client: AsyncWebClient, channel: str, view: View, effect: Effect, card: Card) -> None:
         """Calls people. Where somebody deleted the card, the new one that the update then posts does so itself."""
         text = f"{escaped(effect.words)}. Due {due(view)}"
         body = {"channel": channel, "thread_ts": card.ts, "reply_broadcast": True, "text": text, "parse": "none"}
@@ -183,7 +180,7 @@ class SlackChannel:
             if refused.code not in ("message_not_found", "thread_not_found"):
                 raise
 
-    async def _update(self, client: httpx.AsyncClient, channel: str, view: View, effect: Effect, card: Card) -> Card:
+    async def _update(self, client: AsyncWebClient, channel: str, view: View, effect: Effect, card: Card) -> Card:
         card = replace(card, version=view.version)
         await call(client, "chat.update", {"channel": channel, "ts": card.ts, **self._shown(view, effect, card)})
         return card
@@ -197,7 +194,7 @@ class SlackChannel:
             "parse": "none",
         }
 
-    async def _find(self, client: httpx.AsyncClient, channel: str, view: View) -> Card | None:
+    async def _find(self, client: AsyncWebClient, channel: str, view: View) -> Card | None:
         """The oldest card of the case in the channel, looked for where it should be, and then everywhere since."""
         bot_id = await self._bot_id(client)
         start = view.created_at.timestamp() - _SKEW_S
@@ -220,7 +217,7 @@ class SlackChannel:
                 return min(found, key=lambda card: card.ts)
         return None
 
-    async def _channel_id(self, client: httpx.AsyncClient) -> str:
+    async def _channel_id(self, client: AsyncWebClient) -> str:
         """The id behind a `#name`, among the channels that the app is in; history and updates take no names."""
         assert self._channel is not None
         if not self._channel.startswith("#"):
@@ -239,7 +236,7 @@ class SlackChannel:
             )
         return self._memory.names[key]
 
-    async def _bot_id(self, client: httpx.AsyncClient) -> str:
+    async def _bot_id(self, client: AsyncWebClient) -> str:
         if self._workspace not in self._memory.bots:
             self._memory.bots[self._workspace] = str((await call(client, "auth.test", {})).get("bot_id"))
         return self._memory.bots[self._workspace]

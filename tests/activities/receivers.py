@@ -130,6 +130,7 @@ class FakeSlack:
 
     TOKEN = "xoxb-of-the-tests"
     BOT = "B0OURS"
+    READS = frozenset({"conversations.history", "users.conversations", "users.info"})
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -151,11 +152,13 @@ class FakeSlack:
                 return self.scripted[method].pop(0)
             if request.headers.get("authorization") != f"Bearer {self.TOKEN}":
                 return as_json({"ok": False, "error": "invalid_auth"})
-            if request.method == "POST":
+            assert request.method == "POST"
+            if method in self.READS:
+                assert request.headers["content-type"] == "application/x-www-form-urlencoded", "no JSON is taken"
+                arguments = dict(parse_qsl(request.body.decode()))
+            else:
                 assert request.headers["content-type"].startswith("application/json"), "charset_missing"
                 arguments = json.loads(request.body)
-            else:
-                arguments = request.query
             said = getattr(self, "do_" + method.replace(".", "_"))(arguments)
             if method in self.lost:
                 self.lost.discard(method)

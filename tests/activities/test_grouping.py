@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from pydantic import ValidationError
-from temporalio.testing import WorkflowEnvironment
+from sqlalchemy import select
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from activities.channels.digest import MOST_NAMED
 from activities.notify import Notifier
@@ -22,10 +25,12 @@ from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.views import View
 from runtime.temporal_binary import find_cli, usual_sources
-from store.attempts import AttemptOutcome, list_attempts
+from store.attempts import Attempt, AttemptOutcome, list_attempts
 from store.database import Database, sqlite_url
 from store.escalations import put_view
+from store.groups import waiting_in
 from store.migrating import migrate
+from store.notification_tables import grouped_notifications
 from store.settings import put_settings
 from tests.activities.notifications import claimed, resolved, view
 from tests.activities.receivers import Answer, FakeSlack, serving
@@ -34,7 +39,7 @@ from tests.support.bench import eventually, running_worker
 from vault.codec import data_converter
 from vault.keyring import ensure_keyring
 from workflows.attributes import ALL
-from workflows.messages import Notification
+from workflows.messages import GroupBatch, GroupRef, Notification
 
 BURST = 500
 
@@ -51,12 +56,12 @@ class House:
     environ: dict[str, str]
     smtp_port: int
 
-    async def configure(self, **more: Any) -> None:
+    async def configure(self, email: dict[str, Any] | None = None, **more: Any) -> None:
         channels = {
             "slack": {"type": "slack", "token_ref": {"env": "T"}, "channel": "C0LEGAL001", **more},
             "email": {
                 "type": "email", "host": "127.0.0.1", "port": self.smtp_port, "tls": "none",
-                "from": "kt@example.com", "to": ["desk@example.com"], **more,
+                "from": "kt@example.com", "to": ["desk@example.com"], **(more if email is None else email),
             },
         }  # fmt: skip
         settings = EscalationSettings.model_validate({"notification_channels": channels})
@@ -79,8 +84,24 @@ class House:
     def posted(self) -> list[dict[str, Any]]:
         return self.slack.messages["C0LEGAL001"]
 
-    def working(self) -> Any:
-        return running_worker(self.environment.client, self.directory, environ=self.environ)
+    def working(self, hurry: float = 1.0) -> Any:
+        return running_worker(self.environment.client, self.directory, environ=self.environ, hurry=hurry)
+
+    async def failed(self, escalation_id: str) -> list[Attempt]:
+        """The rows of its failures, the first one first."""
+        async with self.database.read() as connection:
+            return await list_attempts(
+                connection, "default", escalation_id=escalation_id, outcome=AttemptOutcome.FAILED, oldest=True
+            )
+
+    async def tell_group(self, notifier: Notifier, number: int = 1) -> None:
+        """One attempt to tell the group of Slack, which everything in these tests is in, without its workflow."""
+        grouper = notifier.grouper
+        assert grouper is not None
+        async with self.database.read() as connection:
+            (group_id,) = set(await connection.scalars(select(grouped_notifications.c.group_id)))
+        batch = GroupBatch(GroupRef("default", group_id, "slack"), number)
+        await ActivityEnvironment().run(grouper.tell, batch)
 
 
 @pytest_asyncio.fixture
@@ -208,6 +229,101 @@ async def test_a_group_that_cannot_be_told_together_is_tried_again(house: House)
             return bool(house.posted())
 
         await eventually(arrived, "the second attempt")
+
+
+async def test_a_message_for_many_falls_through_at_the_third_failure_and_goes_on(house: House) -> None:
+    await house.configure(email={}, group={"wait": "1s", "at_least": 2}, fall_through="email")
+    house.slack.scripted["chat.postMessage"] += [Answer(503)] * 4
+    await house.tell(told(1), told(2))
+    async with house.working(hurry=100):
+
+        async def arrived() -> bool:
+            return await house.rows("esc_2", AttemptOutcome.SENT) == 2
+
+        await eventually(arrived, "the message on Slack, after the mail")
+    assert len(house.mailbox.mails) == 2
+    assert len(house.posted()) == 1
+    for case in ("esc_1", "esc_2"):
+        rows = [(row.attempt, row.next_channel, row.problem) for row in await house.failed(case)]
+        assert rows == [(n, "email" if n == 3 else None, "Slack answered 503 unknown") for n in (1, 2, 3, 4)]
+
+
+async def test_a_message_for_many_is_held_to_the_same_patience(house: House) -> None:
+    await house.configure(group={"wait": "1h", "at_least": 2})
+    await house.tell(told(1), told(2))
+    released = threading.Event()
+    house.slack.scripted["chat.postMessage"].append(Answer(held=released))
+    with pytest.raises(ApplicationError, match="took longer"):
+        await house.tell_group(Notifier(house.database, house.environ, None, house.environment.client, patience_s=0.1))
+    released.set()
+    assert len(await house.failed("esc_1")) == len(await house.failed("esc_2")) == 1
+
+
+async def test_looking_for_a_card_before_waiting_is_held_to_the_same_patience(house: House) -> None:
+    await house.configure(group={"wait": "1h"})
+    released = threading.Event()
+    house.slack.scripted["auth.test"].append(Answer(held=released))
+    hasty = Notifier(house.database, house.environ, None, house.environment.client, patience_s=0.1)
+    with pytest.raises(ApplicationError, match="took longer"):
+        await hasty.notify(told(1, "breached", seq=2))
+    released.set()
+    assert len(await house.failed("esc_1")) == 1
+
+
+async def test_nobody_waits_behind_a_message_that_fails(house: House) -> None:
+    await house.configure(group={"wait": "1h", "at_least": 2})
+    await house.tell(told(1), told(2))
+    house.slack.scripted["chat.postMessage"].append(Answer(503))
+    with pytest.raises(ApplicationError, match="503"):
+        await house.tell_group(house.notifier)
+    await house.tell(told(3))
+    async with house.working():
+
+        async def arrived() -> bool:
+            return await house.rows("esc_3", AttemptOutcome.SENT) == 1
+
+        await eventually(arrived, "the card of the third")
+    (card,) = house.slack.cards()
+    assert card["metadata"]["event_payload"]["escalation_id"] == "esc_3"
+    await house.tell_group(house.notifier)
+    await house.tell(told(4))
+    assert await house.rows("esc_4", AttemptOutcome.GROUPED) == 1
+    assert [await house.rows(f"esc_{n}", AttemptOutcome.SENT) for n in (1, 2, 3, 4)] == [1, 1, 1, 0]
+
+
+async def test_who_comes_at_night_waits_even_behind_a_message_that_fails(house: House) -> None:
+    now = datetime.now(UTC)
+    night = {"from": f"{now - timedelta(minutes=5):%H:%M}", "to": f"{now + timedelta(hours=2):%H:%M}"}
+    await house.configure(group={"wait": "1h", "at_least": 2}, quiet_hours=night)
+    await house.tell(told(1, severity=Severity.LOW), told(2, severity=Severity.LOW))
+    house.slack.scripted["chat.postMessage"].append(Answer(503))
+    with pytest.raises(ApplicationError, match="503"):
+        await house.tell_group(house.notifier)
+    await house.tell(told(3, severity=Severity.LOW))
+    async with house.database.read() as connection:
+        group_id = await connection.scalar(select(grouped_notifications.c.group_id).limit(1))
+        assert len(await waiting_in(connection, "default", str(group_id))) == 1
+
+
+async def test_who_joined_behind_a_message_that_then_fails_is_told_alone(house: House) -> None:
+    await house.configure(group={"wait": "1h", "at_least": 2})
+    await house.tell(told(1), told(2))
+
+    def while_it_is_sent() -> None:
+        asyncio.run_coroutine_threadsafe(house.tell(told(3)), loop).result()
+
+    loop = asyncio.get_running_loop()
+    house.slack.before_posting = while_it_is_sent
+    house.slack.lost.add("chat.postMessage")
+    with pytest.raises(ApplicationError, match="did not answer"):
+        await house.tell_group(house.notifier)
+    house.slack.before_posting = lambda: None
+    async with house.working():
+
+        async def arrived() -> bool:
+            return await house.rows("esc_3", AttemptOutcome.SENT) == 1
+
+        await eventually(arrived, "the card")
 
 
 async def test_quiet_hours_hold_low_and_medium_back(house: House) -> None:

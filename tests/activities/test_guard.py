@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.channels.guard import ALLOW_PRIVATE, Refused, Unresolved, is_public, targets
+from activities.channels.guard import ALLOW_PRIVATE, Refused, Unresolved, is_public, resolve, targets
 from activities.channels.webhook import WebhookChannel
 from escalations.channels import SecretReference
 from escalations.channels import WebhookChannel as WebhookSettings
@@ -28,6 +31,15 @@ def names(*answers: list[str]) -> Callable[[str, int], Awaitable[list[str]]]:
         return left.pop(0)
 
     return look_up
+
+
+async def test_a_look_up_waits_for_no_other_work_of_the_process() -> None:
+    loop, held = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    other = loop.run_in_executor(None, held.wait)
+    assert await resolve("127.0.0.1", 80) == ["127.0.0.1"]
+    held.set()
+    await other
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,6 +19,7 @@ from escalations.channels import AppriseChannel as AppriseSettings
 from escalations.channels import SecretReference
 from tests.activities.notifications import notification, view
 from tests.activities.receivers import Answer, Request, serving
+from tests.support.bench import eventually
 
 SETTINGS = AppriseSettings(type="apprise", url_ref=SecretReference(env="URL"))
 
@@ -50,6 +54,17 @@ async def test_a_service_is_told_what_mail_is_told(service: Service) -> None:
     assert told["title"] == "Review wanted: human-oversight (legal_opinions), high"
     assert told["type"] == "warning"
     assert "https://review.example.com/escalations/esc_1" in told["message"]
+
+
+async def test_a_service_that_hangs_keeps_no_other_work_of_the_process_waiting(service: Service) -> None:
+    loop, held = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    service.answers = Answer(200, held=held)
+    telling = asyncio.create_task(service.channel().send(notification()))
+    await eventually(lambda: asyncio.sleep(0, service.received), "the service to be asked")
+    assert await asyncio.to_thread(lambda: "other work") == "other work"
+    held.set()
+    assert await telling
 
 
 async def test_hostile_names_stay_on_their_line(service: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -288,6 +289,42 @@ async def test_a_token_is_in_no_error(workspace: Workspace) -> None:
     workspace.environment["SLACK_TOKEN"] = ""
     with pytest.raises(ApplicationError, match="SLACK_TOKEN does not hold a Slack token"):
         workspace.channel()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, b"a page of excuses", {"content-type": "text/plain"}),
+        Answer(200, b"<html>", {"content-type": "text/html"}),
+        Answer(200, b"{", {"content-type": "application/json"}),
+        Answer(200, b"[1]", {"content-type": "application/json"}),
+        Answer(502, b"a page of excuses", {"content-type": "text/plain"}),
+        Answer(410, b"{", {"content-type": "application/json"}),
+        Answer(307, b"", {"location": "/api/elsewhere"}),
+        Answer(lost=True),
+    ],
+)
+async def test_what_is_not_slacks_answer_is_tried_again_by_nobody_but_temporal(
+    workspace: Workspace, answer: Answer, caplog: pytest.LogCaptureFixture
+) -> None:
+    workspace.slack.scripted["chat.postMessage"].append(answer)
+    with caplog.at_level(logging.DEBUG), pytest.raises(ApplicationError, match="Slack") as told:
+        await workspace.channel().send(notification())
+    assert not told.value.non_retryable
+    assert workspace.slack.calls.count("chat.postMessage") == 1
+    assert "elsewhere" not in workspace.slack.calls
+    said = str(told.value) + caplog.text
+    assert not any(word in said for word in ("excuses", FakeSlack.TOKEN, "Review wanted"))
+
+
+async def test_no_proxy_keeps_slack_from_the_proxy(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(ApplicationError, match="did not answer"):
+        await workspace.channel().send(notification())
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert await workspace.channel().send(notification())
 
 
 async def test_without_a_channel_there_is_nowhere_to_post(workspace: Workspace) -> None:

@@ -100,9 +100,9 @@ def reviewer(login: str = "reviewer") -> Actor:
 
 @asynccontextmanager
 async def running_bench(
-    directory: Path, *, max_cached_workflows: int = 1000, environ: Mapping[str, str] | None = None
+    directory: Path, *, max_cached_workflows: int = 1000, environ: Mapping[str, str] | None = None, hurry: float = 1.0
 ) -> AsyncIterator[Bench]:
-    """A dev server of its own, and a worker on it."""
+    """A dev server of its own, and a worker on it. `hurry` divides what is waited before a notification is repeated."""
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(find_cli(usual_sources())),
         search_attributes=ALL,
@@ -111,7 +111,7 @@ async def running_bench(
     async with (
         environment,
         running_worker(
-            environment.client, directory, max_cached_workflows=max_cached_workflows, environ=environ
+            environment.client, directory, max_cached_workflows=max_cached_workflows, environ=environ, hurry=hurry
         ) as bench,
     ):
         yield bench
@@ -119,14 +119,19 @@ async def running_bench(
 
 @asynccontextmanager
 async def running_worker(
-    client: Client, directory: Path, *, max_cached_workflows: int = 1000, environ: Mapping[str, str] | None = None
+    client: Client,
+    directory: Path,
+    *,
+    max_cached_workflows: int = 1000,
+    environ: Mapping[str, str] | None = None,
+    hurry: float = 1.0,
 ) -> AsyncIterator[Bench]:
     keyring = ensure_keyring(directory / "keyring.json")
     database = Database(sqlite_url(directory / "keeptrusts.db"))
     await migrate(database)
     await seed(database, directory)
     ledger = await open_ledger("worker", database, directory / "ledger")
-    parts = WorkerParts(client, database, ledger, keyring, environ or {})
+    parts = WorkerParts(client, database, ledger, keyring, environ or {}, hurry)
     stopped = asyncio.Event()
     serving = asyncio.create_task(run_workers(workers(parts, max_cached_workflows=max_cached_workflows), stopped))
     try:

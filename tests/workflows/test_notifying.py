@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ import pytest_asyncio
 from pydantic import TypeAdapter
 
 from activities.channels.guard import ALLOW_PRIVATE
+from activities.choosing import PLACES
 from activities.telling import start_telling
 from escalations.commands import Claim
 from escalations.routes import Chooser, Place, Route
@@ -24,6 +26,7 @@ from escalations.severity import Severity
 from escalations.sla import SlaTerms
 from store.attempts import Attempt, AttemptOutcome, list_attempts
 from store.settings import current_settings, put_settings
+from tests.activities.notifications import notification, view
 from tests.activities.receivers import Answer, Request, serving
 from tests.escalations.cases import opening, resolve
 from tests.support.bench import Bench, eventually, reviewer, running_bench
@@ -86,7 +89,8 @@ class House:
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     receivers, directory = Receivers(), Path(tmp_path_factory.mktemp("notifying"))
     with serving(receivers.answer) as server:
-        async with running_bench(directory, environ={"SECRET": SECRET, ALLOW_PRIVATE: "1"}) as bench:
+        environ = {"SECRET": SECRET, ALLOW_PRIVATE: "1"}
+        async with running_bench(directory, environ=environ, hurry=100) as bench:
             yield House(bench, receivers, f"http://127.0.0.1:{server.port}")
 
 
@@ -173,6 +177,26 @@ async def test_a_case_falls_through_at_the_third_failure_and_not_before(house: H
 
     failed = await eventually(three, "the row of the third failure")
     assert sorted((one.attempt, one.next_channel) for one in failed) == [(1, None), (2, None), (3, "instead")]
+
+
+async def test_a_receiver_that_hangs_holds_no_other_channel_up(house: House) -> None:
+    await house.channels(hanging=None, prompt=None)
+    released = threading.Event()
+    house.receivers.answers["/hanging"] = Answer(204, held=released)
+    waiting = [notification(seen=view(escalation_id=f"esc_hang_{n}"), channel="hanging") for n in range(3 * PLACES)]
+    for one in waiting:
+        await start_telling(house.bench.client, one)
+
+    async def full() -> bool:
+        return house.receivers.asked["/hanging"] == PLACES
+
+    await eventually(full, "the places of the channel to be taken")
+    await start_telling(house.bench.client, notification(seen=view(escalation_id="esc_prompt"), channel="prompt"))
+    await house.attempts("esc_prompt", AttemptOutcome.SENT)
+    assert house.receivers.asked["/hanging"] == PLACES
+    released.set()
+    for one in waiting:
+        await house.attempts(one.view.escalation_id, AttemptOutcome.SENT)
 
 
 async def test_no_failing_channel_keeps_a_case_from_being_decided(house: House) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -18,8 +18,18 @@ from escalations.errors import NotFound
 from escalations.settings import EscalationSettings
 from escalations.settings_checks import contradictions
 from escalations.severity import Severity
+from policies.documents import Document
+from policies.lint_settings import settings_warnings
 from store.directory import read_directory
-from store.settings import SettingsVersion, current_settings, list_settings, put_settings, settings_at
+from store.settings import (
+    SettingsVersion,
+    as_written,
+    current_settings,
+    digest_of,
+    list_settings,
+    put_settings,
+    settings_at,
+)
 from store.tokens import Principal
 
 router = APIRouter(prefix="/v1/settings", tags=["settings"])
@@ -50,9 +60,13 @@ async def get_history(
 
 @router.put("", summary="Replace the settings; cases that are open keep theirs")
 async def put(
-    caller: Annotated[Principal, Depends(only(Role.ADMIN))], using: Using, body: dict[str, Any]
+    caller: Annotated[Principal, Depends(only(Role.ADMIN))],
+    using: Using,
+    body: dict[str, Any],
+    dry_run: Annotated[bool, Query(description="check them, and change nothing")] = False,
 ) -> dict[str, Any]:
-    """422 names every field that is wrong; then nothing has changed."""
+    """422 names every field that is wrong; then nothing has changed. `warnings` are what `kt policy lint` finds odd: it
+    is taken all the same. With `dry_run` the answer has the settings as they would be, and the version in force."""
     try:
         new = EscalationSettings.model_validate(body)
     except ValidationError as fault:
@@ -64,6 +78,11 @@ async def put(
     wrong = await asyncio.to_thread(lambda: list(contradictions(new, directory, now)))
     if wrong:
         raise _refused([(one.field, one.message) for one in wrong])
+    odd = {"warnings": _warnings(body, new)}
+    if dry_run:
+        async with using.database.read() as connection:
+            before = await current_settings(connection, caller.tenant)
+        return _shown(replace(before, settings=new, digest=digest_of(new))) | odd | {"dry_run": True}
     async with using.database.write() as connection:
         before = await current_settings(connection, caller.tenant)
         done = await put_settings(connection, caller.tenant, new, caller.login, now)
@@ -71,7 +90,20 @@ async def put(
             # Before the commit: no version is in force that the ledger does not know.
             changed = {"settings": "escalations", "version": done.version, "digest": done.digest}
             await note_change(using, caller, "settings.changed", **changed)
-    return _shown(done)
+    return _shown(done) | odd
+
+
+def _warnings(body: dict[str, Any], settings: EscalationSettings) -> list[dict[str, str]]:
+    found = settings_warnings(Document("", "", body, {}), settings)
+    return [
+        {
+            "rule": one.rule,
+            "field": ".".join(map(str, one.trail)),
+            "problem": one.message,
+            "suggestion": one.suggestion,
+        }
+        for one in found
+    ]
 
 
 def _refused(faults: list[tuple[str, str]]) -> Problem:
@@ -86,6 +118,6 @@ def _shown(found: SettingsVersion) -> dict[str, Any]:
         "created_at": found.created_at,
         "created_by": found.created_by,
         "digest": found.digest,
-        "settings": found.settings.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "settings": as_written(found.settings),
         "severities": {severity.value: severity.description for severity in Severity},
     }

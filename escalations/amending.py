@@ -54,9 +54,9 @@ def _wait_on_requester(case: Case, command: WaitOnRequester, now: datetime) -> M
         raise Invalid(f"its clock may stand still for {format_duration(left)} at most", field="up_to")
     until = now + length
     hold = case.hold
-    if hold is not None and hold.lease_until is not None and case.terms.claim_lease is not None:
+    if hold is not None and hold.lease_until is not None and case.terms.lease is not None:
         # Nobody who waits for somebody else has to prove all the while that they are still there.
-        hold = replace(hold, lease_until=max(hold.lease_until, until + case.terms.claim_lease), warned=False)
+        hold = replace(hold, lease_until=max(hold.lease_until, until + case.terms.lease), warned=False)
     sla = shift_limit(case.sla, now, until) if case.sla else None
     case = replace(case, paused=True, pauses=(*case.pauses, (now, until)), sla=sla, hold=hold)
     return emit(

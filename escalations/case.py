@@ -306,9 +306,9 @@ class Case:
         terms, hold = self.terms, self.hold
         if hold is None or hold.warned or hold.lease_until is None:
             return None
-        if terms.claim_lease is None or terms.warn_at_lease is None:
+        if terms.lease is None or terms.warn_at_lease is None:
             return None
-        return max(hold.since, hold.lease_until - terms.claim_lease * (100 - terms.warn_at_lease) / 100)
+        return max(hold.since, hold.lease_until - terms.lease * (100 - terms.warn_at_lease) / 100)
 
     @property
     def expires_at(self) -> datetime:

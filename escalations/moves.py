@@ -33,7 +33,7 @@ def take(
 
     They are told on `own_channel` too, and what is on show there follows the case from then on.
     """
-    lease = case.terms.claim_lease
+    lease = case.terms.lease
     assigned = kind is EventType.ASSIGNED
     hold = Hold(login, now, now + lease if lease else None, assigned)
     case = replace(

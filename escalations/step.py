@@ -245,7 +245,7 @@ def _extend(case: Case, command: Extend, now: datetime) -> Moved:
     assert case.hold is not None
     if case.hold.lease_until is None:
         raise Invalid("claims have no lease here; there is nothing to extend", field="by")
-    by = command.by or case.terms.claim_lease or LONGEST_EXTENSION
+    by = command.by or case.terms.lease or LONGEST_EXTENSION
     if by > LONGEST_EXTENSION:
         raise Invalid("a claim can be extended by 24 hours at most", field="by")
     until = max(now + by, case.hold.lease_until)
@@ -264,7 +264,7 @@ def _comment(case: Case, command: Comment, now: datetime) -> Moved:
 
 def _renew(case: Case, actor: Actor, now: datetime) -> Case:
     """A sign of life from the holder."""
-    lease = case.terms.claim_lease
+    lease = case.terms.lease
     if case.hold is None or case.hold.login != actor.login or lease is None or case.hold.lease_until is None:
         return case
     return replace(case, hold=replace(case.hold, lease_until=max(case.hold.lease_until, now + lease), warned=False))

@@ -187,7 +187,7 @@ RULES = {
     "KT304": Rule(
         "An SLA target is shorter than the claim lease that is set: somebody who claims and leaves lets it breach"
         " before anybody else may act.",
-        "make sla.claim_lease shorter than the shortest target",
+        "make sla.claim_lease shorter than the shortest target, or leave it out: then it follows the targets",
     ),
     "KT305": Rule(
         "A more severe case has more time than a less severe one.", "order the targets: critical ≤ high ≤ medium ≤ low"

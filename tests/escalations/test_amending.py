@@ -124,6 +124,19 @@ def test_a_sign_of_life_puts_the_warning_off(sign: object) -> None:
     ]
 
 
+def test_a_lease_that_follows_the_target_follows_the_severity_too() -> None:
+    targets = ((Severity.HIGH, HOUR, None), (Severity.CRITICAL, 15 * MINUTE, None))
+    terms = replace(TERMS, claim_lease=HOUR, lease_within_target=True, by_severity=targets)
+    case = held_by_ana(terms=terms)
+    assert case.hold is not None
+    assert case.hold.lease_until == START + HOUR
+    case, _ = after(case, 1, SetSeverity(SENIOR, Severity.CRITICAL))
+    case, _ = after(case, 2, Unclaim(ANA))
+    case, _ = after(case, 3, Claim(ANA))
+    assert case.hold is not None
+    assert case.hold.lease_until == START + 18 * MINUTE
+
+
 # Calendars
 
 

@@ -1,12 +1,14 @@
 """Where the links of mails and cards lead: a page about one case, and a button that claims it.
 
 Scanners follow every link in a mail, so opening a page changes nothing and tells nothing without a session; what is
-done is done by POST, from this very site. The page shows ids and states and no content.
+done is done by POST, from this very site. The page shows ids and states and no content. That whom a case was given to
+has seen it is remembered, for the report.
 """
 
 from __future__ import annotations
 
 import html
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -20,12 +22,13 @@ from api.problems import Problem
 from api.sessions import show_page, to_sign_in
 from escalations.errors import EscalationError, NotFound
 from escalations.views import View
+from store.first_views import note_view
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/escalations/{escalation_id}")
-async def page(request: Request, at: AtDesk, escalation_id: str) -> Response:
+async def page(request: Request, using: Using, at: AtDesk, escalation_id: str) -> Response:
     try:
         caller = await authenticate(request)
     except Problem:
@@ -34,6 +37,7 @@ async def page(request: Request, at: AtDesk, escalation_id: str) -> Response:
         view = await at.seen_by(scope_of(caller), escalation_id)
     except NotFound as nothing:
         return _told(str(nothing), 404)
+    await note_view(using.database, view, caller.login, datetime.now(UTC))
     return _case(view, caller.login)
 
 

@@ -42,6 +42,8 @@ def take(
         hold=hold,
         claim_epoch=case.claim_epoch + 1,
         first_claimed_at=case.first_claimed_at or (None if assigned else now),
+        given=case.given or (assigned and case.first_claimed_at is None),
+        taken_at=now,
     )
     if own_channel is not None:
         data |= {"own_channel": own_channel}

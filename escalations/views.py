@@ -27,6 +27,8 @@ class View:
     was asked for `help` by its holder sees it too. With `second_review` its decision is kept from those who may look at
     it a second time.
     In a chain, the next leg is asked at `ack_until`. `score` is how sure the policy was, in thousandths.
+    No deadline is later than `due_no_later_than`, which a lowered severity has kept. It was `given` where somebody was
+    given it before anybody had claimed it; `taken_at` is the last claim or assignment, also when the case is over.
     """
 
     escalation_id: str
@@ -88,6 +90,9 @@ class View:
     ack_until: datetime | None = None
     score: int | None = None
     help: Help | None = None
+    due_no_later_than: datetime | None = None
+    given: bool = False
+    taken_at: datetime | None = None
 
     @property
     def unseen(self) -> bool:
@@ -176,4 +181,7 @@ def view_of(case: Case) -> View:
         second_review=opening.second_review_due,
         ack_until=case.ack_until,
         score=opening.score,
+        due_no_later_than=case.terms.due_no_later_than,
+        given=case.given,
+        taken_at=case.taken_at,
     )

@@ -27,7 +27,8 @@ DEFAULT_REMINDERS = (50, 10)
 DEFAULT_EXPIRE_AFTER = timedelta(days=7)
 DEFAULT_CLAIM_LEASE = timedelta(hours=1)
 SHORTEST_LEASE = timedelta(minutes=1)
-"""Of claims whose lease follows the target: where targets are seconds, so that a clock can be watched, people are not."""
+"""Of claims whose lease follows the target. Where targets are seconds, so that a clock can be watched, people are as
+slow as ever."""
 LEASE_WARNING = 80
 """Percent of a claim's lease that are gone when its holder is warned."""
 

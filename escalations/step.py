@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from escalations.acknowledging import hear, skipped_in_words
 from escalations.amending import amend
+from escalations.beating import renewed_until
 from escalations.case import Case, End, LeaderEnded, Opening, Status
 from escalations.clock import ring
 from escalations.commands import (
@@ -243,6 +244,8 @@ def _unclaim(case: Case, actor: Actor, now: datetime) -> Moved:
 def _extend(case: Case, command: Extend, now: datetime) -> Moved:
     check_held(standing_of(case), command.actor)
     assert case.hold is not None
+    if command.beat:
+        return _beat(case, command.actor, now)
     if case.hold.lease_until is None:
         raise Invalid("claims have no lease here; there is nothing to extend", field="by")
     by = command.by or case.terms.lease or LONGEST_EXTENSION
@@ -251,6 +254,18 @@ def _extend(case: Case, command: Extend, now: datetime) -> Moved:
     until = max(now + by, case.hold.lease_until)
     case = replace(case, hold=replace(case.hold, lease_until=until, warned=False))
     return emit(case, EventType.EXTENDED, now, command.actor, lease_until=until.isoformat())
+
+
+def _beat(case: Case, actor: Actor, now: datetime) -> Moved:
+    hold, lease = case.hold, case.terms.lease
+    assert hold is not None
+    if hold.lease_until is None or lease is None:
+        return case, ()
+    until = renewed_until(hold.since, hold.lease_until, lease, now)
+    if until is None:
+        return case, ()
+    case = replace(case, hold=replace(hold, lease_until=until, warned=False))
+    return emit(case, EventType.EXTENDED, now, actor, lease_until=until.isoformat(), by="heartbeat")
 
 
 def _comment(case: Case, command: Comment, now: datetime) -> Moved:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from escalations.case import Appeal, Case, End, Help, Pending, Proposal, Status
 from escalations.commands import SYSTEM
@@ -28,7 +28,8 @@ class View:
     it a second time.
     In a chain, the next leg is asked at `ack_until`. `score` is how sure the policy was, in thousandths.
     No deadline is later than `due_no_later_than`, which a lowered severity has kept. It was `given` where somebody was
-    given it before anybody had claimed it; `taken_at` is the last claim or assignment, also when the case is over.
+    given it before anybody had claimed it; `taken_at` is the last claim or assignment, also when the case is over. A
+    claim lasts for `lease` without a sign of life, None for ever.
     """
 
     escalation_id: str
@@ -93,6 +94,7 @@ class View:
     due_no_later_than: datetime | None = None
     given: bool = False
     taken_at: datetime | None = None
+    lease: timedelta | None = None
 
     @property
     def unseen(self) -> bool:
@@ -184,4 +186,5 @@ def view_of(case: Case) -> View:
         due_no_later_than=case.terms.due_no_later_than,
         given=case.given,
         taken_at=case.taken_at,
+        lease=case.terms.lease,
     )

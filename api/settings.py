@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import ValidationError
 
 from api.authentication import READERS, Using, only
+from api.fixed_routes import fixed_routes
 from api.problems import Problem
 from api.records import note_change
 from escalations.commands import Role
@@ -20,6 +21,7 @@ from escalations.settings_checks import contradictions
 from escalations.severity import Severity
 from policies.documents import Document
 from policies.lint_settings import settings_warnings
+from store.consumers import list_consumers
 from store.directory import read_directory
 from store.settings import (
     SettingsVersion,
@@ -74,8 +76,11 @@ async def put(
     now = datetime.now(UTC)
     async with using.database.read() as connection:
         directory = await read_directory(connection, caller.tenant)
+        owners = {one.owner for one in await list_consumers(connection, caller.tenant) if one.owner is not None}
+        fixed = await fixed_routes(connection, caller.tenant)
+    directory = replace(directory, owners=frozenset(owners))
     # In a thread: it may load the holidays of every country from disk.
-    wrong = await asyncio.to_thread(lambda: list(contradictions(new, directory, now)))
+    wrong = await asyncio.to_thread(lambda: list(contradictions(new, directory, now, fixed)))
     if wrong:
         raise _refused([(one.field, one.message) for one in wrong])
     odd = {"warnings": _warnings(body, new)}

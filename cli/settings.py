@@ -14,7 +14,7 @@ from cli.output import note, show_json, show_line, show_table, visible
 if TYPE_CHECKING:
     from cli.client import Client
     from escalations.settings import EscalationSettings
-    from policies.documents import Document
+    from policies.documents import Document, Trail
     from policies.loading import Complaint
 
 app = typer.Typer(
@@ -166,12 +166,17 @@ def _read(file: Path) -> tuple[Document, EscalationSettings]:
 
 
 def _placed(document: Document, field: str, problem: str) -> str:
-    line, column = document.place(_trail(field))
+    line, column = document.place(_trail(document, field))
     return f"{document.name}:{line}:{column}: {field}: {problem}"
 
 
-def _trail(field: str) -> tuple[str | int, ...]:
-    return tuple(int(part) if part.isdigit() else part for part in field.split("."))
+def _trail(document: Document, field: str) -> Trail:
+    """The way to a field, or to what it stands in. A key may have dots in it, and targets may stand under `targets`."""
+    ways = {".".join(str(part) for part in trail if part != "targets"): trail for trail in document.places}
+    ways |= {".".join(map(str, trail)): trail for trail in document.places}
+    while field and field not in ways:
+        field = field.rpartition(".")[0]
+    return ways.get(field, ())
 
 
 def _warnings(document: Document, told: list[dict[str, str]]) -> list[Complaint]:
@@ -181,9 +186,8 @@ def _warnings(document: Document, told: list[dict[str, str]]) -> list[Complaint]
 
     found = []
     for one in told:
-        trail = _trail(one["field"])
-        lifted = (*trail[:-1], "targets", trail[-1])
-        line, column = document.place(lifted if lifted in document.places else trail)
+        trail = _trail(document, one["field"])
+        line, column = document.place(trail)
         hint = one["suggestion"]
         found.append(Complaint(one["rule"], one["problem"], document.name, line, column, True, hint, trail))
     found = apply_ignores(document.text, document.name, found)

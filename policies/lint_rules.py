@@ -246,6 +246,10 @@ RULES = {
         "An iCalendar by which nobody could say who is on call: turns that overlap, or none from now on.",
         "correct the calendar where it is kept, and export it anew",
     ),
+    "KT346": Rule(
+        "A route to somebody who may not review: they would be passed over every time.",
+        "name somebody who is a reviewer, senior or admin, or give them the role; `kt user list` shows the roles",
+    ),
     "KT401": Rule("A test names a verdict, a policy or a category that nothing gives.", "write one that is named"),
     "KT402": Rule("Two cases of a test have the same name.", "rename one of the two"),
 }

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
+from api.applications import check_application
 from api.authentication import Caller, Using, scope_of
 from api.desk import AtDesk, Order
 from api.schemas import Heartbeat
@@ -19,7 +20,7 @@ from escalations.views import View
 from store.first_views import note_view
 from store.tokens import Principal
 
-router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
+router = APIRouter(prefix="/v1/escalations", tags=["escalations"], dependencies=[Depends(check_application)])
 
 
 @router.post("/{escalation_id}/heartbeat", response_model=Heartbeat, summary="Its holder has it open")

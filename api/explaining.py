@@ -99,7 +99,7 @@ def _kept(view: View) -> str:
     limit = view.due_no_later_than
     if limit is None or limit != view.sla_deadline:
         return ""
-    return f" But it is due {limit.isoformat()}, as before its severity was lowered; a senior may move it with --later."
+    return f" But it is due {limit.isoformat()}, as before its severity was changed; a senior may move it with --later."
 
 
 def _calendar(view: View) -> dict[str, Any] | None:

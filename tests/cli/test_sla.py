@@ -83,8 +83,8 @@ def test_recomputing_shows_beforehand_what_it_does_to_a_deadline_that_a_lowered_
     expected = stack.api("admin").post(f"/v1/escalations/{held}/recompute", json={"apply": False}).json()
     assert (expected["after"], expected["changed"]) == (kept, False)
     because = stack.api().get(f"/v1/escalations/{held}/explain").json()["deadline"]["because"]
-    assert "as before its severity was lowered" in because
+    assert "as before its severity was changed" in because
     stack.hire("other-admin", roles=("admin",))
     applied = stack.api("other-admin").post(f"/v1/escalations/{held}/recompute", json={"apply": True})
     assert (applied.status_code, applied.json()["after"]) == (200, kept)
-    assert "as before its severity was lowered" in stack.kt("escalation", "explain", held)
+    assert "as before its severity was changed" in stack.kt("escalation", "explain", held)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from api import (
     appeals,
+    beating,
     bulk,
     cases,
     codec,
@@ -92,6 +93,7 @@ def create_app(services: Services) -> FastAPI:
         explaining,
         decisions,
         helping,
+        beating,
         appeals,
         events,
         revealing,

@@ -74,7 +74,6 @@ class _Together:
 
     async def begin(self) -> AsyncIterator[dict[str, Any]]:
         """The results as they come. Raises EscalationError or Problem; then nothing is decided."""
-        self.at.check_role(self.caller, "resolve")
         ids = [item.escalation_id for item in self.body.items]
         check_number(ids)
         views = await self._each(ids, lambda held: self.at.seen_by(scope_of(self.caller), held))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -27,6 +28,7 @@ from store.appeals import find_appeal
 from store.contents import ANSWER, FINDING, REQUEST, released_field
 from store.escalations import TimelineEntry, earlier_of, sees, timeline
 from store.events import event_row, find_event
+from store.first_views import note_view
 from store.holds import find_hold
 from store.releases import open_release
 from store.tokens import Principal
@@ -135,6 +137,7 @@ async def _whole_timeline(using: Services, view: View) -> list[TimelineEntry]:
 async def with_context(using: Services, caller: Principal, view: View) -> Escalation:
     """Everything needed to judge it. The read is in the ledger before anything is shown."""
     await note_read(using, caller, view.escalation_id, "context")
+    await note_view(using.database, view, caller.login, datetime.now(UTC))
     async with using.database.read() as connection:
         found = await using.contents.read(connection, view.tenant, view.escalation_id, REQUEST, ANSWER, FINDING)
         note = await note_of(connection, using, view)

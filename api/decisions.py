@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
+from api.applications import check_application
 from api.authentication import Caller, Key, Using, scope_of
 from api.decision_schemas import ApproveBody, ObjectBody, ResolveBody, UndoBody
 from api.desk import AtDesk, Desk, Keep, Order
@@ -55,7 +56,7 @@ from store.settings import current_settings, settings_at
 from store.tokens import Principal
 from vault.envelopes import DataKey
 
-router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
+router = APIRouter(prefix="/v1/escalations", tags=["escalations"], dependencies=[Depends(check_application)])
 
 
 @router.post("/{escalation_id}/claim", response_model=Escalation, summary="Take ownership")
@@ -134,6 +135,7 @@ async def comment(
 async def assign(
     caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: AssignBody, key: Key = None
 ) -> Escalation:
+    await at.check_role(caller, await at.seen_by(scope_of(caller), escalation_id), "assign")
     async with using.database.read() as connection:
         user = await find_user(connection, caller.tenant, body.assignee)
         directory = await read_directory(connection, caller.tenant)
@@ -174,8 +176,8 @@ async def escalate(
 async def resolve(
     caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: ResolveBody, key: Key = None
 ) -> Escalation:
-    at.check_role(caller, "resolve")
     view = await at.seen_by(scope_of(caller), escalation_id)
+    await at.check_role(caller, view, "resolve")
     released: bytes | None = None
     redactions: list[Redaction] = []
     if body.resolution is Resolution.REDACT_AND_ALLOW:
@@ -189,8 +191,6 @@ async def resolve(
 async def approve(
     caller: Caller, using: Using, at: AtDesk, escalation_id: str, body: ApproveBody, key: Key = None
 ) -> Escalation:
-    at.check_role(caller, "approve")
-
     def make(actor: Actor, keep: Keep, _key: DataKey, view: View) -> Command:
         digest = body.content_digest or view.content_digest
         return Approve(actor, body.proposal, digest, keep(body.note) if body.note else None)

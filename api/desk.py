@@ -221,9 +221,13 @@ class Desk:
             await self.refusals.write(caller.tenant, escalation_id, order.operation, caller.actor, refusal.code)
             raise BY_CODE[refusal.code](refusal.message, **refusal.details)
 
-    def check_role(self, caller: Principal, operation: str) -> None:
-        """Raises NotAllowed for somebody who may never do this."""
-        _check_role(caller.actor, operation)
+    async def check_role(self, caller: Principal, view: View, operation: str) -> None:
+        """Raises NotAllowed for somebody who may never do this, which is on the record then."""
+        try:
+            _check_role(caller.actor, operation)
+        except NotAllowed as refusal:
+            await self.refusals.write(caller.tenant, view.escalation_id, operation, caller.actor, refusal.code)
+            raise
 
     async def seen_by(self, scope: Scope, escalation_id: str) -> View:
         """The case, within a scope. Raises NotFound, or NotIndependent for who has taken its second review."""

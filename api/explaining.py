@@ -85,13 +85,21 @@ def _deadline(view: View, events: list[Event], settings: EscalationSettings) -> 
         "because": (
             f"{view.severity.value} has a target of {target} in version {version} of the settings,"
             f" counted from creation{_by(view.open_time.calendar if view.open_time else None)}; amber when"
-            f" {terms.amber_at_remaining} % of it remain. Neither claiming nor escalating stops it."
+            f" {terms.amber_at_remaining} % of it remain.{_kept(view)} Neither claiming nor escalating stops it."
         ),
         "steps": [
             {"at": event.at, "event": event.type.value, "actor": str(event.actor), "because": because}
             for event, because in _steps(events)
         ],
     }
+
+
+def _kept(view: View) -> str:
+    """A deadline that does not follow from the target: a severity that was lowered, and nobody moved it."""
+    limit = view.due_no_later_than
+    if limit is None or limit != view.sla_deadline:
+        return ""
+    return f" But it is due {limit.isoformat()}, as before its severity was changed; a senior may move it with --later."
 
 
 def _calendar(view: View) -> dict[str, Any] | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
+from api.applications import check_application
 from api.authentication import Caller, Key, Using
 from api.desk import AtDesk, Keep, Order
 from api.presentation import present
@@ -16,7 +17,7 @@ from escalations.durations import parse_duration
 from escalations.errors import Invalid
 from store.directory import list_users, read_directory
 
-router = APIRouter(prefix="/v1/escalations", tags=["escalations"])
+router = APIRouter(prefix="/v1/escalations", tags=["escalations"], dependencies=[Depends(check_application)])
 
 MOST_ASKED = 200
 

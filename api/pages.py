@@ -1,12 +1,15 @@
 """Where the links of mails and cards lead: a page about one case, and a button that claims it.
 
 Scanners follow every link in a mail, so opening a page changes nothing and tells nothing without a session; what is
-done is done by POST, from this very site. The page shows ids and states and no content.
+done is done by POST, from this very site. The page shows ids and states and no content. That whom a case was given to
+has seen it is remembered, for the report. While its holder looks at the page, it keeps their claim.
 """
 
 from __future__ import annotations
 
 import html
+from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -20,12 +23,15 @@ from api.problems import Problem
 from api.sessions import show_page, to_sign_in
 from escalations.errors import EscalationError, NotFound
 from escalations.views import View
+from store.first_views import note_view
 
 router = APIRouter(include_in_schema=False)
 
+_HEARTBEAT = (Path(__file__).parent / "heartbeat.js").read_text(encoding="utf-8")
+
 
 @router.get("/escalations/{escalation_id}")
-async def page(request: Request, at: AtDesk, escalation_id: str) -> Response:
+async def page(request: Request, using: Using, at: AtDesk, escalation_id: str) -> Response:
     try:
         caller = await authenticate(request)
     except Problem:
@@ -34,6 +40,7 @@ async def page(request: Request, at: AtDesk, escalation_id: str) -> Response:
         view = await at.seen_by(scope_of(caller), escalation_id)
     except NotFound as nothing:
         return _told(str(nothing), 404)
+    await note_view(using.database, view, caller.login, datetime.now(UTC))
     return _case(view, caller.login)
 
 
@@ -53,6 +60,11 @@ async def claim(request: Request, using: Using, at: AtDesk, escalation_id: str) 
     return RedirectResponse(_path(escalation_id), 303)
 
 
+@router.get("/heartbeat.js")
+async def heartbeat_script() -> Response:
+    return Response(_HEARTBEAT, media_type="text/javascript", headers={"cache-control": "max-age=3600"})
+
+
 def _case(view: View, login: str) -> HTMLResponse:
     facts = {
         "Escalation": view.escalation_id,
@@ -68,7 +80,13 @@ def _case(view: View, login: str) -> HTMLResponse:
     elif view.end is None and view.assignee == login:
         command = html.escape(f"kt escalation get {view.escalation_id} --include-context")
         action = f"<p>It is yours. Judge it with <code>{command}</code>.</p>"
-    return show_page("Escalation", f"<dl>{rows}</dl>{action}")
+        if view.lease_until is not None:
+            beats = html.escape(f"/v1/escalations/{quote(view.escalation_id, safe='')}/heartbeat")
+            action += (
+                f"<p id='lease'>Your claim lasts until {instant(view.lease_until)}, and longer while you look at this"
+                f" page.</p><script src='/heartbeat.js' data-beats='{beats}' defer></script>"
+            )
+    return show_page("Escalation", f"<dl>{rows}</dl>{action}", scripted="<script" in action)
 
 
 def _told(text: str, status: int, escalation_id: str | None = None) -> HTMLResponse:

@@ -40,6 +40,14 @@ class NextBody(Body):
     team: Annotated[str, Field(max_length=200)] | None = None
 
 
+class Heartbeat(BaseModel):
+    """`lease_until`: until when the claim lasts now. `again_in_seconds`: when to send the next, null for never."""
+
+    escalation_id: str
+    lease_until: datetime | None
+    again_in_seconds: float | None
+
+
 class ExtendBody(Body):
     """`by`: how long from now, as `30m`; without it, the usual lease."""
 

@@ -1,4 +1,5 @@
-"""Signing in with a browser: a token of `kt token create` becomes a session cookie. No page here runs a script."""
+"""Signing in with a browser: a token of `kt token create` becomes a session cookie. A page that runs a script
+names it; all others run none."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ router = APIRouter(include_in_schema=False)
 
 SESSION_LIFE = timedelta(hours=12)
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_SCRIPTS = "; script-src 'self'; connect-src 'self'"
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem;color-scheme:light dark}"
     "input,button{font:inherit;padding:.5rem;width:100%;box-sizing:border-box;margin:.3rem 0}"
@@ -116,11 +118,13 @@ def _form(to: str, fault: str = "", status: int = 200) -> HTMLResponse:
     )
 
 
-def show_page(title: str, body: str, status: int = 200) -> HTMLResponse:
-    """A plain page; `body` is HTML in which everything from outside is escaped already."""
+def show_page(title: str, body: str, status: int = 200, *, scripted: bool = False) -> HTMLResponse:
+    """A plain page; `body` is HTML in which everything from outside is escaped already. One that is `scripted` may run
+    scripts of this site, and nothing that stands in the page itself."""
     text = (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title} · Keeptrusts</title>"
         f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"
         f"<body><main><h1>{title}</h1>{body}</main></body></html>"
     )
-    return HTMLResponse(text, status, headers={"content-security-policy": _CSP})
+    policy = _CSP + _SCRIPTS if scripted else _CSP
+    return HTMLResponse(text, status, headers={"content-security-policy": policy})

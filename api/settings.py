@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import ValidationError
 
 from api.authentication import READERS, Using, only
+from api.fixed_routes import fixed_routes
 from api.problems import Problem
 from api.records import note_change
 from escalations.commands import Role
@@ -18,8 +19,19 @@ from escalations.errors import NotFound
 from escalations.settings import EscalationSettings
 from escalations.settings_checks import contradictions
 from escalations.severity import Severity
+from policies.documents import Document
+from policies.lint_settings import settings_warnings
+from store.consumers import list_consumers
 from store.directory import read_directory
-from store.settings import SettingsVersion, current_settings, list_settings, put_settings, settings_at
+from store.settings import (
+    SettingsVersion,
+    as_written,
+    current_settings,
+    digest_of,
+    list_settings,
+    put_settings,
+    settings_at,
+)
 from store.tokens import Principal
 
 router = APIRouter(prefix="/v1/settings", tags=["settings"])
@@ -50,9 +62,13 @@ async def get_history(
 
 @router.put("", summary="Replace the settings; cases that are open keep theirs")
 async def put(
-    caller: Annotated[Principal, Depends(only(Role.ADMIN))], using: Using, body: dict[str, Any]
+    caller: Annotated[Principal, Depends(only(Role.ADMIN))],
+    using: Using,
+    body: dict[str, Any],
+    dry_run: Annotated[bool, Query(description="check them, and change nothing")] = False,
 ) -> dict[str, Any]:
-    """422 names every field that is wrong; then nothing has changed."""
+    """422 names every field that is wrong; then nothing has changed. `warnings` are what `kt policy lint` finds odd: it
+    is taken all the same. With `dry_run` the answer has the settings as they would be, and the version in force."""
     try:
         new = EscalationSettings.model_validate(body)
     except ValidationError as fault:
@@ -60,10 +76,18 @@ async def put(
     now = datetime.now(UTC)
     async with using.database.read() as connection:
         directory = await read_directory(connection, caller.tenant)
+        owners = {one.owner for one in await list_consumers(connection, caller.tenant) if one.owner is not None}
+        fixed = await fixed_routes(connection, caller.tenant)
+    directory = replace(directory, owners=frozenset(owners))
     # In a thread: it may load the holidays of every country from disk.
-    wrong = await asyncio.to_thread(lambda: list(contradictions(new, directory, now)))
+    wrong = await asyncio.to_thread(lambda: list(contradictions(new, directory, now, fixed)))
     if wrong:
         raise _refused([(one.field, one.message) for one in wrong])
+    odd = {"warnings": _warnings(body, new)}
+    if dry_run:
+        async with using.database.read() as connection:
+            before = await current_settings(connection, caller.tenant)
+        return _shown(replace(before, settings=new, digest=digest_of(new))) | odd | {"dry_run": True}
     async with using.database.write() as connection:
         before = await current_settings(connection, caller.tenant)
         done = await put_settings(connection, caller.tenant, new, caller.login, now)
@@ -71,7 +95,20 @@ async def put(
             # Before the commit: no version is in force that the ledger does not know.
             changed = {"settings": "escalations", "version": done.version, "digest": done.digest}
             await note_change(using, caller, "settings.changed", **changed)
-    return _shown(done)
+    return _shown(done) | odd
+
+
+def _warnings(body: dict[str, Any], settings: EscalationSettings) -> list[dict[str, str]]:
+    found = settings_warnings(Document("", "", body, {}), settings)
+    return [
+        {
+            "rule": one.rule,
+            "field": ".".join(map(str, one.trail)),
+            "problem": one.message,
+            "suggestion": one.suggestion,
+        }
+        for one in found
+    ]
 
 
 def _refused(faults: list[tuple[str, str]]) -> Problem:
@@ -86,6 +123,6 @@ def _shown(found: SettingsVersion) -> dict[str, Any]:
         "created_at": found.created_at,
         "created_by": found.created_by,
         "digest": found.digest,
-        "settings": found.settings.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "settings": as_written(found.settings),
         "severities": {severity.value: severity.description for severity in Severity},
     }

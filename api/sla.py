@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -22,16 +22,21 @@ from escalations.sla import SlaTerms
 from escalations.statistics import (
     Durations,
     Item,
+    aging,
+    breach_series,
     breach_trend,
     compliance,
+    handle_time,
     show_rate,
     time_to_acknowledge,
+    time_to_first_view,
     time_to_resolve,
 )
 from escalations.terms import terms_of
 from escalations.views import View, facts_of
 from escalations.windows import Window
 from store.escalations import timeline
+from store.first_views import first_views_of
 from store.reports import views_between
 from store.settings import current_settings
 from store.tokens import Principal
@@ -42,27 +47,39 @@ DEFAULT_WINDOW = timedelta(days=30)
 LONGEST_WINDOW = timedelta(days=400)
 
 
-@router.get("/v1/sla/report", summary="Compliance, time to claim and time to resolve, by severity and team")
+@router.get("/v1/sla/report", summary="Compliance, times to claim, view, decide and resolve, by severity and team")
 async def report(
     caller: Annotated[Principal, Depends(only(*READERS))],
     using: Using,
     since: Annotated[str | None, Query(description="an instant, or how long ago, as 7d; 30 days without it")] = None,
     until: Annotated[str | None, Query(description="an instant, or how long ago; now without it")] = None,
+    buckets: Annotated[int, Query(ge=1, le=400, description="of `breach_series`, all equally long")] = 10,
 ) -> dict[str, Any]:
     start, end = stretch_of(since, until)
     async with using.database.read() as connection:
         views = await views_between(connection, scope_of(caller), start - (end - start), end)
+        viewed = await first_views_of(connection, caller.tenant, [view.escalation_id for view in views if view.given])
     window = (start, end)
+    counted = [(view, _item(view, viewed)) for view in views]
     teams = sorted({view.team for view in views if view.team is not None})
     return {
         "from": start,
         "to": end,
-        "all": _figures(views, window),
+        "all": _figures([item for _, item in counted], window),
         "by_severity": {
-            severity.value: _figures([view for view in views if view.severity is severity], window)
+            severity.value: _figures([item for view, item in counted if view.severity is severity], window)
             for severity in Severity
         },
-        "by_team": {team: _figures([view for view in views if view.team == team], window) for team in teams},
+        "by_team": {team: _figures([item for view, item in counted if view.team == team], window) for team in teams},
+        "breach_series": _series([item for _, item in counted], window, buckets),
+        "open_by_age": [
+            {
+                "from_seconds": bucket.start.total_seconds(),
+                "to_seconds": None if bucket.end is None else bucket.end.total_seconds(),
+                "count": bucket.count,
+            }
+            for bucket in aging([view.created_at for view in views if _open_at(view, end)], end)
+        ],
     }
 
 
@@ -102,10 +119,12 @@ async def recompute(
 
 
 def _expected(view: View, terms: SlaTerms, events: Sequence[Event]) -> datetime:
-    """Where the deadline would be. A breach stays as it is, as does a case that is over."""
+    """Where the deadline would be. A breach stays as it is, as do a case that is over and a deadline that a lowered
+    severity kept."""
     if view.breached_at is not None or view.end is not None:
         return view.sla_deadline
-    return terms.due_at(view.created_at, tuple(_pauses(events)))
+    kept = replace(terms, due_no_later_than=view.due_no_later_than)
+    return kept.due_at(view.created_at, tuple(_pauses(events)))
 
 
 def _pauses(events: Iterable[Event]) -> list[Window]:
@@ -140,8 +159,18 @@ def _instant(written: str, field: str, now: datetime) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _figures(views: Sequence[View], window: Window) -> dict[str, Any]:
-    items = [_item(view) for view in views]
+def _open_at(view: View, at: datetime) -> bool:
+    return view.ended_at is None or view.ended_at >= at
+
+
+def _series(items: Sequence[Item], window: Window, buckets: int) -> list[dict[str, Any]]:
+    return [
+        {"from": start, "to": end, "met": one.met, "breached": one.breached, "breach_rate": one.breach_rate}
+        for (start, end), one in breach_series(items, window, buckets)
+    ]
+
+
+def _figures(items: Sequence[Item], window: Window) -> dict[str, Any]:
     counted, trend = compliance(items, window), breach_trend(items, window)
     return {
         "met": counted.met,
@@ -151,17 +180,22 @@ def _figures(views: Sequence[View], window: Window) -> dict[str, Any]:
         "breach_trend_points": trend.points,
         "breach_trend_matters": trend.arrow,
         "time_to_claim": _durations(time_to_acknowledge(items, window)),
+        "time_to_first_view": _durations(time_to_first_view(items, window)),
         "time_to_resolve": _durations(time_to_resolve(items, window)),
+        "handle_time": _durations(handle_time(items, window)),
     }
 
 
-def _item(view: View) -> Item:
+def _item(view: View, viewed: Mapping[str, datetime]) -> Item:
     return Item(
         created_at=view.created_at,
         severity=view.severity,
         resolved_at=view.ended_at if view.resolution is not None and not view.unseen else None,
         breached_at=view.breached_at,
         first_claimed_at=view.first_claimed_at,
+        last_claimed_at=view.taken_at,
+        first_viewed_at=viewed.get(view.escalation_id),
+        assigned=view.given,
     )
 
 

@@ -65,8 +65,8 @@ class Client:
             if failure.code != "outcome_unknown" or attempt == _RETRIED - 1:
                 raise failure
 
-    def put(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._json("PUT", path, body=body)
+    def put(self, path: str, body: Mapping[str, Any], **query: Any) -> Any:
+        return self._json("PUT", path, query=query, body=body)
 
     def delete(self, path: str) -> Any:
         return self._json("DELETE", path)

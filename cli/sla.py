@@ -10,11 +10,13 @@ import typer
 from cli.client import Client
 from cli.failures import Failure
 from cli.options import Json, Profile, connect
-from cli.output import note, show_json, show_table
+from cli.output import note, show_json, show_line, show_table
 
 app = typer.Typer(help="Clocks: report, recompute.", no_args_is_help=True, rich_markup_mode=None)
 
 _COLUMNS = ("WHICH", "COMPLIANCE", "MET", "BREACHED", "TREND", "CLAIM MEAN", "P50", "P90", "RESOLVE MEAN", "P50", "P90")
+_MORE_COLUMNS = ("WHICH", "FIRST VIEW MEAN", "P50", "P90", "HANDLE MEAN", "P50", "P90")
+_SERIES_COLUMNS = ("FROM", "TO", "MET", "BREACHED", "BREACH RATE")
 _NO_DATA = "no data"
 _PASSED_OVER = frozenset({"already_resolved", "already_expired", "conflict_of_interest", "not_found"})
 
@@ -23,17 +25,30 @@ _PASSED_OVER = frozenset({"already_resolved", "already_expired", "conflict_of_in
 def report(
     since: Annotated[str | None, typer.Option(help="An instant, or how long ago, as 7d; 30 days without it.")] = None,
     until: Annotated[str | None, typer.Option(help="An instant, or how long ago; now without it.")] = None,
+    detail: Annotated[
+        bool, typer.Option("--detail", help="Also first views, handle times, breaches over time, open cases by age.")
+    ] = False,
+    buckets: Annotated[int, typer.Option(min=1, max=400, help="Of the breaches over time.")] = 10,
     profile: Profile = None,
     json: Json = False,
 ) -> None:
-    """Compliance is met / (met + breached); times are of the wall clock, from creation."""
-    found = connect(profile).get("/v1/sla/report", since=since, until=until)
+    """Compliance is met / (met + breached); times are of the wall clock, from creation, and handle times from the last
+    claim. What was given to somebody has no time to claim, but one until they first looked at it."""
+    found = connect(profile).get("/v1/sla/report", since=since, until=until, buckets=buckets)
     if json:
         show_json(found)
         return
     named = [("all", found["all"]), *found["by_severity"].items()]
     named += [(f"team:{team}", figures) for team, figures in found["by_team"].items()]
     show_table(_COLUMNS, [_row(name, figures) for name, figures in named], _NO_DATA)
+    if detail:
+        show_line("")
+        rows = [(name, *_times(one["time_to_first_view"]), *_times(one["handle_time"])) for name, one in named]
+        show_table(_MORE_COLUMNS, rows, _NO_DATA)
+        show_line("")
+        show_table(_SERIES_COLUMNS, [_bucket(one) for one in found["breach_series"]], _NO_DATA)
+        show_line("")
+        show_table(("OPEN FOR", "CASES"), [(_age(one), one["count"]) for one in found["open_by_age"]], _NO_DATA)
 
 
 @app.command()
@@ -71,6 +86,17 @@ def _open_cases(client: Client) -> Iterator[dict[str, Any]]:
         cursor = page.get("next_cursor")
         if not cursor:
             return
+
+
+def _bucket(one: dict[str, Any]) -> tuple[Any, ...]:
+    rate = one["breach_rate"]
+    shown = _NO_DATA if rate is None else f"{100 * rate:.1f} %"
+    return one["from"][:16], one["to"][:16], one["met"], one["breached"], shown
+
+
+def _age(one: dict[str, Any]) -> str:
+    start, end = _length(one["from_seconds"]), one["to_seconds"]
+    return f"{start} and more" if end is None else f"{start} to {_length(end)}"
 
 
 def _row(name: str, figures: dict[str, Any]) -> tuple[Any, ...]:

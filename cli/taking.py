@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.acting import act
+from cli.beating import kept
 from cli.case_context import show_context
 from cli.client import Client
 from cli.failures import NOT_FOUND, USAGE, Failure
@@ -41,7 +42,7 @@ def next_(
         take(client, json, team)
         return
     try:
-        while _decide(client, take(client, False, team)):
+        while _decide_in_time(client, take(client, False, team)):
             pass
     except EOFError:
         return
@@ -82,6 +83,12 @@ def show_case(found: dict[str, Any], as_json: bool) -> None:
         show_line(f"kt escalation object {held} --note WHY")
     else:
         show_line(f"kt escalation resolve {held} --resolution allow|block|redact_and_allow --next")
+
+
+def _decide_in_time(client: Client, case: dict[str, Any]) -> bool:
+    """The claim does not run out while it is being decided here."""
+    with kept(client, case["escalation_id"]):
+        return _decide(client, case)
 
 
 def _decide(client: Client, case: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from escalations.case import Case, End, WantedRoute
-from escalations.commands import SYSTEM, Command, EscalateFurther, Unclaim
+from escalations.commands import SYSTEM, Command, EscalateFurther, Extend, Unclaim
 from escalations.deciding import allow_unseen
 from escalations.events import EventType
 from escalations.moves import Moved, close, emit, free, heard, told_of
@@ -21,11 +21,12 @@ from escalations.routes import Exhausted, LegReason, OnExhausted
 
 
 def hear(case: Case, command: Command, now: datetime) -> Moved:
-    """Whom a case was given to has taken it by anything that they do with it but to let it go."""
+    """Whom a case was given to has taken it by anything that they do with it but to let it go. That it is open on their
+    screen is nothing that they do."""
     hold, actor = case.hold, command.actor
     if case.ack_until is None or hold is None or hold.login != actor.login:
         return case, ()
-    if isinstance(command, Unclaim | EscalateFurther):
+    if isinstance(command, Unclaim | EscalateFurther) or (isinstance(command, Extend) and command.beat):
         return case, ()
     case = replace(heard(case), first_claimed_at=case.first_claimed_at or now)
     return emit(case, EventType.ACKNOWLEDGED, now, actor, assignee=actor.login)

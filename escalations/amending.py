@@ -44,7 +44,8 @@ def _wait_on_requester(case: Case, command: WaitOnRequester, now: datetime) -> M
         raise CannotPause("the clock of a critical case is never stopped", reason="critical")
     if case.paused:
         raise CannotPause(f"its clock already stands still until {case.pauses[-1][1].isoformat()}", reason="paused")
-    if _too_late(case, now):
+    if _too_late(case, now) or now == case.due_at:
+        # Of a pause that begins at the deadline the deadline would know nothing: it would pass in the midst of it.
         raise CannotPause("its deadline has passed; a pause would not undo that", reason="breached")
     left = most - sum((end - start for start, end in case.pauses), timedelta(0))
     if left <= timedelta(0):
@@ -54,9 +55,9 @@ def _wait_on_requester(case: Case, command: WaitOnRequester, now: datetime) -> M
         raise Invalid(f"its clock may stand still for {format_duration(left)} at most", field="up_to")
     until = now + length
     hold = case.hold
-    if hold is not None and hold.lease_until is not None and case.terms.claim_lease is not None:
+    if hold is not None and hold.lease_until is not None and case.terms.lease is not None:
         # Nobody who waits for somebody else has to prove all the while that they are still there.
-        hold = replace(hold, lease_until=max(hold.lease_until, until + case.terms.claim_lease), warned=False)
+        hold = replace(hold, lease_until=max(hold.lease_until, until + case.terms.lease), warned=False)
     sla = shift_limit(case.sla, now, until) if case.sla else None
     case = replace(case, paused=True, pauses=(*case.pauses, (now, until)), sla=sla, hold=hold)
     return emit(
@@ -122,9 +123,12 @@ def _for_severity(case: Case, severity: Severity, *, later: bool) -> SlaTerms:
         )
     target, claim_target = targets[severity]
     limit = None if later else case.terms.due_no_later_than
-    if not later and not severity.at_least(case.severity):
-        limit = case.due_at
-    return replace(case.terms, target=target, claim_target=claim_target, due_no_later_than=limit)
+    terms = replace(case.terms, target=target, claim_target=claim_target, due_no_later_than=limit)
+    moves_later = terms.due_at(case.created_at, case.pauses) > case.due_at
+    # Where settings give the more severe case more time, raising it moves no deadline later either.
+    if not later and (moves_later or not severity.at_least(case.severity)):
+        return replace(terms, due_no_later_than=case.due_at)
+    return terms
 
 
 def _held_to(case: Case, terms: SlaTerms, now: datetime) -> Case:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from escalations.case import ApprovalTerms, DecisionTerms
 from escalations.chains import legs_of
@@ -10,7 +10,7 @@ from escalations.commands import REVIEWERS, Role
 from escalations.decision_settings import ApprovalMatch, ApprovalRule
 from escalations.directory import Directory, destination
 from escalations.facts import Facts
-from escalations.routing import CATCH_ALL_TEAM
+from escalations.routing import CATCH_ALL_TEAM, Preset
 from escalations.settings import EscalationSettings, Rule
 from escalations.severity import Severity
 
@@ -37,18 +37,24 @@ def people_of(names: tuple[str, ...], directory: Directory) -> frozenset[str]:
     return frozenset(login for login in found if _reviews(directory, login))
 
 
-def shortages(settings: EscalationSettings, directory: Directory) -> Iterator[tuple[int, str, str]]:
-    """Approval rules that could never be fulfilled: which one, which field of it, and why."""
+def shortages(
+    settings: EscalationSettings, directory: Directory, fixed: Sequence[Preset] = ()
+) -> Iterator[tuple[int, str, str]]:
+    """Approval rules that could not be fulfilled: which one, which field of it, and why. `fixed` are the routes that
+    policy configurations fix. Not even for the owner of an application, who has no part in the review of its requests.
+    """
     for number, rule in enumerate(settings.decisions.approvals):
         names = {one.name for one in settings.escalation_routing.rules}
         unknown = next((name for name in rule.match.rule or () if name not in names), None)
         if unknown is not None:
             yield number, "match.rule", f"there is no routing rule {unknown!r}"
-        elif (short := _short(rule, settings, directory)) is not None:
+        elif (short := _short(rule, settings, directory, fixed)) is not None:
             yield number, *short
 
 
-def _short(rule: ApprovalRule, settings: EscalationSettings, directory: Directory) -> tuple[str, str] | None:
+def _short(
+    rule: ApprovalRule, settings: EscalationSettings, directory: Directory, fixed: Sequence[Preset]
+) -> tuple[str, str] | None:
     for place, name in enumerate(rule.approvers or ()):
         if destination(name, directory) == (None, None):
             return f"approvers.{place}", f"there is no team or active user {name!r}"
@@ -56,28 +62,33 @@ def _short(rule: ApprovalRule, settings: EscalationSettings, directory: Director
         able = people_of(rule.approvers, directory)
         if len(able) < rule.required - 1:
             return "approvers", f"{rule.required - 1} must confirm, and of these {_count(able)} may review"
-    for where, able in _audiences(rule, settings, directory):
+    for where, able in _audiences(rule, settings, directory, fixed):
         deciders = able | (people_of(rule.approvers, directory) if rule.approvers else frozenset())
+        told = f"{rule.required} people must agree, and"
         if len(deciders) < rule.required:
-            return "required", f"{rule.required} people must agree, and {_count(deciders)} can for a case of {where}"
+            return "required", f"{told} {_count(deciders)} can for a case of {where}"
+        owner = next(iter(sorted(deciders & directory.owners)), None)
+        if owner is not None and len(deciders) == rule.required:
+            asked = f"a request of {owner}'s application that goes to {where}"
+            return "required", f"{told} {_count(deciders - {owner})} can for {asked}"
     return None
 
 
 def _audiences(
-    rule: ApprovalRule, settings: EscalationSettings, directory: Directory
+    rule: ApprovalRule, settings: EscalationSettings, directory: Directory, fixed: Sequence[Preset]
 ) -> Iterator[tuple[str, frozenset[str]]]:
     """Where such cases may go, and who may review them there: the members of a team or the person, and every admin."""
     rules = settings.escalation_routing.rules
     admins = {login for login, person in directory.people.items() if Role.ADMIN in person.roles}
-    for one in rules:
-        if not _may_meet(rule.match, one):
-            continue
-        for name in _places(one.route_to, settings):
-            team, login = destination(name, directory)
-            if team is not None:
-                yield f"team:{team}", people_of((f"team:{team}",), directory) | admins
-            elif login is not None:
-                yield login, frozenset({login, *admins})
+    places = [name for one in rules if _may_meet(rule.match, one) for name in _places(one.route_to, settings)]
+    if rule.match.rule is None:
+        places += [one.user_id or f"team:{(one.team_id or '').removeprefix('team:')}" for one in fixed]
+    for name in places:
+        team, login = destination(name, directory)
+        if team is not None:
+            yield f"team:{team}", people_of((f"team:{team}",), directory) | admins
+        elif login is not None:
+            yield login, frozenset({login, *admins})
     if not any(one.catches_all for one in rules) and rule.match.rule is None and CATCH_ALL_TEAM in directory.teams:
         yield f"team:{CATCH_ALL_TEAM}", people_of((f"team:{CATCH_ALL_TEAM}",), directory) | admins
 

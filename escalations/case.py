@@ -223,7 +223,8 @@ class Case:
     reminders that are behind it. A decision takes `required_approvals` people, the further ones of `approvers` (None:
     any reviewer) and none of those who are `apart`: they have proposed a decision or handed the case on. While it has a
     `leader`, it is decided there. In a chain, somebody has to claim it until `ack_until`; None once somebody has.
-    `beside` are the channels of people to whom it was assigned, who were told there.
+    `beside` are the channels of people to whom it was assigned, who were told there. It was `given` where somebody was
+    given it before anybody had claimed it; `taken_at` is the last claim or assignment.
     """
 
     opening: Opening
@@ -258,6 +259,8 @@ class Case:
     leader: str | None = None
     ack_until: datetime | None = None
     beside: tuple[str, ...] = ()
+    given: bool = False
+    taken_at: datetime | None = None
 
     @property
     def closed(self) -> bool:
@@ -306,9 +309,9 @@ class Case:
         terms, hold = self.terms, self.hold
         if hold is None or hold.warned or hold.lease_until is None:
             return None
-        if terms.claim_lease is None or terms.warn_at_lease is None:
+        if terms.lease is None or terms.warn_at_lease is None:
             return None
-        return max(hold.since, hold.lease_until - terms.claim_lease * (100 - terms.warn_at_lease) / 100)
+        return max(hold.since, hold.lease_until - terms.lease * (100 - terms.warn_at_lease) / 100)
 
     @property
     def expires_at(self) -> datetime:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from escalations.chains import MOST_LEGS, ChainLeg, ChainSettings
 from escalations.channels import find_channel
-from escalations.directory import Directory, destination
+from escalations.directory import Directory, Eligibility, destination
 from escalations.settings import EscalationSettings
 
 Fault = tuple[tuple[str | int, ...], str, str]
@@ -36,13 +36,24 @@ def chain_faults(settings: EscalationSettings) -> Iterator[Fault]:
 
 
 def unknown_in_chains(settings: EscalationSettings, directory: Directory) -> Iterator[Fault]:
-    """Legs to teams and people who are not there."""
+    """Legs to teams and people who are not there, and to who may not review."""
     for name, chain in settings.chains.items():
         for number, leg in enumerate(chain.legs):
-            if leg.to.partition(":")[0] in ("schedule", "chain") or destination(leg.to, directory) != (None, None):
+            trail = ("chains", name, "legs", number, "to")
+            if leg.to.partition(":")[0] in ("schedule", "chain"):
                 continue
-            told = f"there is no team or active user {leg.to!r}; see `kt team list` and `kt user list`"
-            yield ("chains", name, "legs", number, "to"), told, "KT320"
+            if destination(leg.to, directory) == (None, None):
+                told = f"there is no team or active user {leg.to!r}; see `kt team list` and `kt user list`"
+                yield trail, told, "KT320"
+            elif (barred := cannot_review(leg.to, directory)) is not None:
+                yield trail, barred, "KT346"
+
+
+def cannot_review(to: str, directory: Directory) -> str | None:
+    """Why a route to a person never leads to them; None for a team and for who may review."""
+    _, login = destination(to, directory)
+    barred = None if login is None else Eligibility().bars(login, directory)
+    return None if barred is None else f"{login} {barred}, so no case would ever come to them"
 
 
 def _leg_fault(settings: EscalationSettings, name: str, leg: ChainLeg) -> str | None:

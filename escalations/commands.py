@@ -163,10 +163,12 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """Keep the claim for longer: `by` from now, or the usual lease."""
+    """Keep the claim for longer: `by` from now, or the usual lease. `beat`: nobody asked for it, the case is only open
+    on their screen."""
 
     actor: Actor
     by: timedelta | None = None
+    beat: bool = False
     operation: Literal["extend"] = "extend"
 
 

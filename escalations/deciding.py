@@ -168,7 +168,7 @@ def _undo(case: Case, command: Undo, now: datetime) -> Moved:
     if pending is None:
         raise NothingToUndo("no decision of this escalation can be undone now")
     check_held(standing_of(case), actor, leads_too=True)
-    hold, lease = case.hold, case.terms.claim_lease
+    hold, lease = case.hold, case.terms.lease
     assert hold is not None
     hold = replace(hold, lease_until=now + lease if lease else None, warned=False)
     return emit(

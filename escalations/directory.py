@@ -23,11 +23,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Who exists: team ids, logins by login and by e-mail address (in lower case), and people by login."""
+    """Who exists: team ids, logins by login and by e-mail address (in lower case), and people by login.
+
+    `owners` are the people behind applications, where that is asked: they cannot review the requests of these.
+    """
 
     teams: frozenset[str]
     users: Mapping[str, str]
     people: Mapping[str, Person] = field(default_factory=dict)
+    owners: frozenset[str] = frozenset()
 
     def user(self, name: str) -> str | None:
         return self.users.get(name.lower())

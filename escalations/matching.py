@@ -5,18 +5,18 @@ Not for workflow code: time-zone data is not deterministic.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from escalations.calendars import DAYS
 from escalations.facts import Facts
-from escalations.operations_settings import read_weekdays
+from escalations.operations_settings import CalendarSettings, read_weekdays
 from escalations.scores import holds
-from escalations.settings import BusinessHours, Match, TimeOfDay
+from escalations.settings import BusinessHours, EscalationSettings, Match, TimeOfDay
 from escalations.zones import zone_of
 
 
-def mismatch(match: Match, facts: Facts, hours: BusinessHours, now: datetime) -> str | None:
+def mismatch(match: Match, facts: Facts, settings: EscalationSettings, now: datetime) -> str | None:
     """Which criterion does not hold; None when all do."""
     if match.policy_rule is not None and facts.policy_names.isdisjoint(match.policy_rule):
         return f"policy_rule is {facts.policy_rule}.{facts.reason_code}"
@@ -39,22 +39,48 @@ def mismatch(match: Match, facts: Facts, hours: BusinessHours, now: datetime) ->
     if match.score is not None and (facts.score is None or not holds(match.score, facts.score)):
         return f"score is {'not set' if facts.score is None else facts.score / 1000}"
     if match.weekday is not None:
-        today = now.astimezone(zone_of(hours.zone)).weekday()
+        today = _began(match.time_of_day, settings, now).weekday()
         if not any(today in read_weekdays(days) for days in match.weekday):
             return f"weekday is {DAYS[today]}"
-    if match.time_of_day is not None and not _within(match.time_of_day, hours, now):
+    if match.time_of_day is not None and not _within(match.time_of_day, settings, now):
         return f"time_of_day is {now.isoformat(timespec='minutes')}"
     return None
 
 
-def _within(stretch: str | TimeOfDay, hours: BusinessHours, now: datetime) -> bool:
+def _within(stretch: str | TimeOfDay, settings: EscalationSettings, now: datetime) -> bool:
     if isinstance(stretch, TimeOfDay):
-        return _between(stretch.start, stretch.end, now.astimezone(zone_of(stretch.zone)))
+        return _between(stretch, now.astimezone(zone_of(stretch.zone)))
+    return _in_business_hours(settings, now) == (stretch == "inside_business_hours")
+
+
+def _in_business_hours(settings: EscalationSettings, now: datetime) -> bool:
+    hours = settings.business_hours
+    if (calendar := _calendar(settings)) is not None:
+        return calendar.calendar().is_open(now)
     local = now.astimezone(zone_of(hours.zone))
-    inside = local.isoweekday() in hours.days and _between(hours.start, hours.end, local)
-    return inside == (stretch == "inside_business_hours")
+    return _between(hours, local) and _day_of(hours, local).isoweekday() in hours.days
 
 
-def _between(start: str, end: str, local: datetime) -> bool:
-    clock = local.strftime("%H:%M")
+def _calendar(settings: EscalationSettings) -> CalendarSettings | None:
+    """The calendar of business hours; None for hours of their own, and where the settings have no such calendar."""
+    name = settings.business_hours.calendar
+    return None if name is None else settings.calendars.get(name)
+
+
+def _began(stretch: str | TimeOfDay | None, settings: EscalationSettings, now: datetime) -> datetime:
+    """By which day a case is: that on which the stretch that it is in began, or else today."""
+    if isinstance(stretch, TimeOfDay):
+        return _day_of(stretch, now.astimezone(zone_of(stretch.zone)))
+    calendar = _calendar(settings)
+    return now.astimezone(zone_of(settings.business_hours.zone if calendar is None else calendar.zone))
+
+
+def _day_of(stretch: TimeOfDay | BusinessHours, local: datetime) -> datetime:
+    """After midnight a night is still that of the day before."""
+    over_midnight = stretch.start > stretch.end and local.strftime("%H:%M") < stretch.end
+    return local - timedelta(days=1) if over_midnight else local
+
+
+def _between(stretch: TimeOfDay | BusinessHours, local: datetime) -> bool:
+    start, end, clock = stretch.start, stretch.end, local.strftime("%H:%M")
     return start <= clock < end if start <= end else clock >= start or clock < end

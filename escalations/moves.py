@@ -33,7 +33,7 @@ def take(
 
     They are told on `own_channel` too, and what is on show there follows the case from then on.
     """
-    lease = case.terms.claim_lease
+    lease = case.terms.lease
     assigned = kind is EventType.ASSIGNED
     hold = Hold(login, now, now + lease if lease else None, assigned)
     case = replace(
@@ -42,6 +42,8 @@ def take(
         hold=hold,
         claim_epoch=case.claim_epoch + 1,
         first_claimed_at=case.first_claimed_at or (None if assigned else now),
+        given=case.given or (assigned and case.first_claimed_at is None),
+        taken_at=now,
     )
     if own_channel is not None:
         data |= {"own_channel": own_channel}

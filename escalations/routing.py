@@ -60,10 +60,11 @@ def choose(
 
     Never without a route: behind all rules stands the built-in catch-all, the team `default-reviewers`.
     """
+    able = eligible or Eligibility(facts.requester)
     looked: list[Considered] = []
     for preset in presets:
         route = _preset_route(preset, settings, directory)
-        missed = _own(route, facts) if route else _unknown(preset.team_id or preset.user_id)
+        missed = _barred(route, directory, able) if route else _unknown(preset.team_id or preset.user_id)
         looked.append(Considered(preset.name, missed or "won"))
         if route and not missed:
             return Choice(route, tuple(looked))
@@ -93,11 +94,11 @@ def choose_next(
     for position, rule in enumerate(settings.escalation_routing.rules):
         if after is not None and position <= after:
             continue
-        missed = mismatch(rule.match, facts, settings.business_hours, now)
+        missed = mismatch(rule.match, facts, settings, now)
         if missed:
             looked.append(Considered(rule.name, missed))
             continue
-        found = _rule_route(rule, position, facts, settings, directory, now, eligible)
+        found = _rule_route(rule, position, settings, directory, now, eligible)
         looked += found.considered
         if found.route is not None:
             return Choice(found.route, tuple(looked), found.skipped)
@@ -138,11 +139,10 @@ def _unknown(name: str | None) -> str:
     return f"passed over: {name} is not a known team or user"
 
 
-def _own(route: Route, facts: Facts) -> str | None:
-    """Why a case cannot go there: nobody reviews what they asked for."""
-    if route.user is None or facts.requester is None or route.user.lower() != facts.requester.lower():
-        return None
-    return f"passed over: {route.user} made the request"
+def _barred(route: Route, directory: Directory, eligible: Eligibility) -> str | None:
+    """Why a case cannot go there: a person who may not have it, above all not their own request."""
+    reason = None if route.user is None else eligible.bars(route.user, directory)
+    return None if reason is None else f"passed over: {route.user} {reason}"
 
 
 def _preset_route(preset: Preset, settings: EscalationSettings, directory: Directory) -> Route | None:
@@ -157,7 +157,6 @@ def _preset_route(preset: Preset, settings: EscalationSettings, directory: Direc
 def _rule_route(
     rule: Rule,
     position: int,
-    facts: Facts,
     settings: EscalationSettings,
     directory: Directory,
     now: datetime,
@@ -177,7 +176,7 @@ def _rule_route(
     if missed is None:
         channel = rule.notification_channel or settings.notification_defaults.of(team, login, directory)
         route = Route(Chooser.RULE, rule.name, team=team, user=login, channel=channel, position=position)
-        missed = _own(route, facts)
+        missed = _barred(route, directory, eligible)
         if missed is None:
             return Choice(route, (Considered(rule.name, "won"),))
     return Choice(None, (Considered(rule.name, missed),))

@@ -28,7 +28,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from escalations.chains import Chains
 from escalations.channels import Channel
@@ -54,12 +62,25 @@ class TimeOfDay(Part):
 
 
 class BusinessHours(Part):
-    """What `inside_business_hours` and `outside_business_hours` mean. Days: 1 is Monday."""
+    """What `inside_business_hours` and `outside_business_hours` mean: the open time of a `calendar`, with its holidays
+    and closed days, or else a stretch of some days. Days: 1 is Monday; of a stretch over midnight, that of its start.
+    """
 
+    calendar: str | None = None
     start: Annotated[str, Field(pattern=rf"^{_CLOCK}$", alias="from")] = "09:00"
     end: Annotated[str, Field(pattern=rf"^{_CLOCK}$", alias="to")] = "17:00"
     days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = (1, 2, 3, 4, 5)
     zone: Zone = "UTC"
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> BusinessHours:
+        if self.calendar is not None and self.model_fields_set - {"calendar"}:
+            raise ValueError("a calendar has hours, days and a zone of its own; give it alone, or these")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return plain(self) if self.calendar is None else {"calendar": self.calendar}
 
 
 def _weekdays(written: tuple[str, ...]) -> tuple[str, ...]:
@@ -74,7 +95,8 @@ class Match(Part):
     `policy_rule` names a policy (`human-oversight`), or what it found (`legal_opinions`), or both joined by a dot;
     `category` is what it found. `team` is the originating team, that of the consumer. A `*` in `model` stands for
     anything. `score` (`>=0.9`) is how sure the policy was. `weekday` (`mon`, `mon-fri`) is that of the zone of
-    `business_hours`. `any: true` always matches.
+    `business_hours`; with a stretch of the day, it is the day on which that began, by its own zone. `any: true` always
+    matches.
     """
 
     any: Literal[True] | None = None

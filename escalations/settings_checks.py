@@ -6,17 +6,18 @@ calendar may run out of open days and people may leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from escalations.approvals import shortages
-from escalations.chain_checks import chain_faults, unknown_in_chains
+from escalations.chain_checks import cannot_review, chain_faults, unknown_in_chains
 from escalations.channels import Channel, Reached, SlackChannel, find_channel
 from escalations.directory import Directory, destination
 from escalations.durations import format_duration
 from escalations.feeds import feed_faults
 from escalations.operations_settings import ScheduleSettings
+from escalations.routing import Preset
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.sla_settings import SlaSettings
@@ -43,10 +44,16 @@ class Contradiction:
         return ".".join(str(part) for part in self.trail)
 
 
-def contradictions(settings: EscalationSettings, directory: Directory | None, now: datetime) -> Iterator[Contradiction]:
-    """Every fault. Without a directory, who and which teams there are is not asked."""
+def contradictions(
+    settings: EscalationSettings, directory: Directory | None, now: datetime, fixed: Sequence[Preset] = ()
+) -> Iterator[Contradiction]:
+    """Every fault. Without a directory, who and which teams there are is not asked. `fixed` are the routes that policy
+    configurations fix."""
     yield from _clocks(settings)
     yield from _routing(settings, directory)
+    hours = settings.business_hours.calendar
+    if hours is not None and hours not in settings.calendars:
+        yield _missing(("business_hours", "calendar"), "calendar", hours, settings.calendars)
     yield from (Contradiction(*fault) for fault in chain_faults(settings))
     if directory is not None:
         yield from (Contradiction(*fault) for fault in unknown_in_chains(settings, directory))
@@ -62,7 +69,7 @@ def contradictions(settings: EscalationSettings, directory: Directory | None, no
         yield from _schedule(("schedules", name), schedule, directory, now)
     if directory is None:
         return
-    for number, field, told in shortages(settings, directory):
+    for number, field, told in shortages(settings, directory, fixed):
         parts = tuple(int(part) if part.isdigit() else part for part in field.split("."))
         yield Contradiction(("decisions", "approvals", number, *parts), told, "KT343")
 
@@ -113,6 +120,8 @@ def _routing(settings: EscalationSettings, directory: Directory | None) -> Itera
             pass
         elif destination(rule.route_to, directory) == (None, None):
             yield _nobody(trail, "team and no active user", rule.route_to, directory)
+        elif (barred := cannot_review(rule.route_to, directory)) is not None:
+            yield Contradiction(trail, barred, "KT346")
         yield from _told_on(settings, (*base, number, "notification_channel"), rule.notification_channel)
     if rules and caught is None:
         told = "the last rule is no catch-all: a case that none matches would go where nobody said"

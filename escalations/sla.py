@@ -26,6 +26,9 @@ DEFAULT_AMBER = 50
 DEFAULT_REMINDERS = (50, 10)
 DEFAULT_EXPIRE_AFTER = timedelta(days=7)
 DEFAULT_CLAIM_LEASE = timedelta(hours=1)
+SHORTEST_LEASE = timedelta(minutes=1)
+"""Of claims whose lease follows the target. Where targets are seconds, so that a clock can be watched, people are as
+slow as ever."""
 LEASE_WARNING = 80
 """Percent of a claim's lease that are gone when its holder is warned."""
 
@@ -46,7 +49,8 @@ class SlaTerms:
     """What a case is held to. It keeps these however settings change later.
 
     `amber_at_remaining` is a percentage of the target; `claim_lease` is how long a claim lasts without a sign of
-    life from its holder, None for ever; `settings_version` names the settings that the terms were read from.
+    life from its holder, None for ever; `lease_within_target` says that it is no longer than the target (or a minute),
+    whatever the severity becomes; `settings_version` names the settings that the terms were read from.
 
     `open_time` is the calendar as frozen at opening, None for around the clock. `claim_target` is until when somebody
     should have claimed it. Reminders come when `notify_at_remaining` percent of the target remain, in falling order.
@@ -67,6 +71,14 @@ class SlaTerms:
     by_severity: tuple[Targets, ...] = ()
     due_no_later_than: datetime | None = None
     warn_at_lease: int | None = None
+    lease_within_target: bool = False
+
+    @property
+    def lease(self) -> timedelta | None:
+        """How long a claim lasts without a sign of life from its holder; None for ever."""
+        if self.claim_lease is None or not self.lease_within_target:
+            return self.claim_lease
+        return min(self.claim_lease, max(self.target, SHORTEST_LEASE))
 
     @property
     def counted(self) -> OpenTime:

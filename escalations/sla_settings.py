@@ -106,6 +106,8 @@ class SlaSettings(Part):
 
     `claim_targets` say, where given, how soon somebody should have claimed a case. `calendar` names an entry of
     `calendars`: only its open time counts. `max_pause` lets the clock stand still while the requester is asked.
+    A `claim_lease` that nobody gave is no longer than the target of its case; one that is given and is longer, is
+    refused.
     """
 
     critical: Duration = DEFAULT_TARGETS[Severity.CRITICAL]
@@ -132,7 +134,7 @@ class SlaSettings(Part):
 
     @model_serializer(mode="wrap")
     def _as_written(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A lease that nobody gave is not written down as if somebody had: it goes with the targets. `off` is."""
+        """A lease that nobody gave is not written down as if somebody had: it goes with the target. `off` is."""
         shown: dict[str, Any] = plain(self)
         shown.pop("claim_lease", None)
         if "claim_lease" in self.model_fields_set:
@@ -174,5 +176,6 @@ class SlaSettings(Part):
             notify_at_remaining=tuple(sorted(reminders, reverse=True)),
             max_pause=self.max_pause,
             warn_at_lease=LEASE_WARNING,
+            lease_within_target="claim_lease" not in self.model_fields_set,
             by_severity=tuple((one, getattr(self, one.value), self.claim_targets.get(one)) for one in Severity),
         )

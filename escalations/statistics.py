@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import sqrt
 
 from escalations.severity import Severity
@@ -32,8 +33,8 @@ class Item:
     """What is counted of one case. `breached_at` is its deadline, where it passed undecided.
 
     `first_claimed_at` is the first claim by the reviewer's own hand, whatever came after it; `last_claimed_at` the
-    claim, or assignment, under which it was resolved. `assigned` says that it arrived with a person: such cases have
-    no time to claim, but one to `first_viewed_at`.
+    claim, or assignment, under which it was resolved. `assigned` says that it was given to a person before anybody had
+    claimed it: such cases have no time to claim, but one to `first_viewed_at`.
     """
 
     created_at: datetime
@@ -101,13 +102,13 @@ def breach_trend(items: Sequence[Item], window: Window) -> Trend:
     return Trend(now, before, points, enough or _differ(now, before))
 
 
-def breach_series(items: Sequence[Item], window: Window, buckets: int) -> tuple[Compliance, ...]:
+def breach_series(items: Sequence[Item], window: Window, buckets: int) -> tuple[tuple[Window, Compliance], ...]:
     """The window cut into equal buckets, oldest first. Raises ValueError for fewer than one."""
     if buckets < 1:
         raise ValueError("a series has at least one bucket")
     start, end = window
     cuts = [start + (end - start) * number / buckets for number in range(buckets)] + [end]
-    return tuple(compliance(items, (cuts[number], cuts[number + 1])) for number in range(buckets))
+    return tuple((bucket, compliance(items, bucket)) for bucket in pairwise(cuts))
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:

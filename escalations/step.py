@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from escalations.acknowledging import hear, skipped_in_words
 from escalations.amending import amend
+from escalations.beating import renewed_until
 from escalations.case import Case, End, LeaderEnded, Opening, Status
 from escalations.clock import ring
 from escalations.commands import (
@@ -243,14 +244,28 @@ def _unclaim(case: Case, actor: Actor, now: datetime) -> Moved:
 def _extend(case: Case, command: Extend, now: datetime) -> Moved:
     check_held(standing_of(case), command.actor)
     assert case.hold is not None
+    if command.beat:
+        return _beat(case, command.actor, now)
     if case.hold.lease_until is None:
         raise Invalid("claims have no lease here; there is nothing to extend", field="by")
-    by = command.by or case.terms.claim_lease or LONGEST_EXTENSION
+    by = command.by or case.terms.lease or LONGEST_EXTENSION
     if by > LONGEST_EXTENSION:
         raise Invalid("a claim can be extended by 24 hours at most", field="by")
     until = max(now + by, case.hold.lease_until)
     case = replace(case, hold=replace(case.hold, lease_until=until, warned=False))
     return emit(case, EventType.EXTENDED, now, command.actor, lease_until=until.isoformat())
+
+
+def _beat(case: Case, actor: Actor, now: datetime) -> Moved:
+    hold, lease = case.hold, case.terms.lease
+    assert hold is not None
+    if hold.lease_until is None or lease is None:
+        return case, ()
+    until = renewed_until(hold.since, hold.lease_until, lease, now)
+    if until is None:
+        return case, ()
+    case = replace(case, hold=replace(hold, lease_until=until, warned=False))
+    return emit(case, EventType.EXTENDED, now, actor, lease_until=until.isoformat(), by="heartbeat")
 
 
 def _comment(case: Case, command: Comment, now: datetime) -> Moved:
@@ -264,7 +279,7 @@ def _comment(case: Case, command: Comment, now: datetime) -> Moved:
 
 def _renew(case: Case, actor: Actor, now: datetime) -> Case:
     """A sign of life from the holder."""
-    lease = case.terms.claim_lease
+    lease = case.terms.lease
     if case.hold is None or case.hold.login != actor.login or lease is None or case.hold.lease_until is None:
         return case
     return replace(case, hold=replace(case.hold, lease_until=max(case.hold.lease_until, now + lease), warned=False))

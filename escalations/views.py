@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from escalations.case import Appeal, Case, End, Help, Pending, Proposal, Status
 from escalations.commands import SYSTEM
@@ -27,6 +27,9 @@ class View:
     was asked for `help` by its holder sees it too. With `second_review` its decision is kept from those who may look at
     it a second time.
     In a chain, the next leg is asked at `ack_until`. `score` is how sure the policy was, in thousandths.
+    No deadline is later than `due_no_later_than`, which a lowered severity has kept. It was `given` where somebody was
+    given it before anybody had claimed it; `taken_at` is the last claim or assignment, also when the case is over. A
+    claim lasts for `lease` without a sign of life, None for ever.
     """
 
     escalation_id: str
@@ -88,6 +91,10 @@ class View:
     ack_until: datetime | None = None
     score: int | None = None
     help: Help | None = None
+    due_no_later_than: datetime | None = None
+    given: bool = False
+    taken_at: datetime | None = None
+    lease: timedelta | None = None
 
     @property
     def unseen(self) -> bool:
@@ -176,4 +183,8 @@ def view_of(case: Case) -> View:
         second_review=opening.second_review_due,
         ack_until=case.ack_until,
         score=opening.score,
+        due_no_later_than=case.terms.due_no_later_than,
+        given=case.given,
+        taken_at=case.taken_at,
+        lease=case.terms.lease,
     )

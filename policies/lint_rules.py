@@ -187,7 +187,7 @@ RULES = {
     "KT304": Rule(
         "An SLA target is shorter than the claim lease that is set: somebody who claims and leaves lets it breach"
         " before anybody else may act.",
-        "make sla.claim_lease shorter than the shortest target",
+        "make sla.claim_lease shorter than the shortest target, or leave it out: then it follows the targets",
     ),
     "KT305": Rule(
         "A more severe case has more time than a less severe one.", "order the targets: critical ≤ high ≤ medium ≤ low"
@@ -245,6 +245,10 @@ RULES = {
     "KT345": Rule(
         "An iCalendar by which nobody could say who is on call: turns that overlap, or none from now on.",
         "correct the calendar where it is kept, and export it anew",
+    ),
+    "KT346": Rule(
+        "A route to somebody who may not review: they would be passed over every time.",
+        "name somebody who is a reviewer, senior or admin, or give them the role; `kt user list` shows the roles",
     ),
     "KT401": Rule("A test names a verdict, a policy or a category that nothing gives.", "write one that is named"),
     "KT402": Rule("Two cases of a test have the same name.", "rename one of the two"),

@@ -28,6 +28,11 @@ def settings_complaints(
         # Channels may stand in another file, as long as this one has none.
         elsewhere = fault.rule == "KT303" and not settings.notification_channels
         yield contradiction_complaint(document, fault, warning=elsewhere)
+    yield from settings_warnings(document, settings)
+
+
+def settings_warnings(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+    """What is only odd: such settings are taken all the same."""
     yield from _rules(document, settings)
     yield from _clocks(document, settings)
     yield from _hours(document, settings)
@@ -98,8 +103,6 @@ def _covers(earlier: Match, later: Match) -> bool:
 
 def _clocks(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
     sla = settings.sla
-    if ("sla",) not in document.places:
-        return
 
     def warn(rule: str, told: str, field: str) -> Complaint:
         lifted = ("sla", "targets", field)
@@ -146,7 +149,7 @@ def _channels(document: Document, settings: EscalationSettings) -> Iterator[Comp
     named_by_rules = [rule.notification_channel for rule in rules if rule.notification_channel is not None]
     told_on = [*named_by_rules, *_chain_channels(settings), *defaults.teams.values(), *defaults.users.values()]
     named = {part for name in told_on for part in name.split(":")[:2]}
-    if ("sla",) in document.places and all(name.split(":")[0] == "log" for name in told_on):
+    if "sla" in settings.model_fields_set and all(name.split(":")[0] == "log" for name in told_on):
         yield complain(
             document, ("sla",), "KT307", "there are SLA targets, but nobody is told before a breach", warning=True
         )

@@ -38,3 +38,13 @@ assignment_habits = Table(
     PrimaryKeyConstraint("tenant", "team", "kind"),
 )
 """Who was given the last case of each kind (`consumer/policy`), for sticky assignment."""
+
+first_views = Table(
+    "first_views",
+    metadata,
+    tenant_column(),
+    Column("escalation_id", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("tenant", "escalation_id"),
+)
+"""When somebody who had been given a case first looked at it."""

@@ -32,6 +32,15 @@ class SettingsVersion:
     digest: str | None = None
 
 
+def as_written(given: EscalationSettings) -> dict[str, Any]:
+    """As they are kept and shown, with the defaults of what was left out."""
+    return given.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def digest_of(given: EscalationSettings) -> str:
+    return hashlib.sha256(orjson.dumps(as_written(given), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
 async def current_settings(connection: AsyncConnection, tenant: str) -> SettingsVersion:
     query = select(settings).where(settings.c.tenant == tenant, settings.c.kind == ESCALATIONS)
     row = (await connection.execute(query.order_by(settings.c.version.desc()).limit(1))).first()
@@ -77,10 +86,9 @@ async def put_settings(
 ) -> SettingsVersion:
     """The version that is in force now; a new one only where something differs."""
     before = await current_settings(connection, tenant)
-    if before.settings == new:
+    body, digest = as_written(new), digest_of(new)
+    if as_written(before.settings) == body:
         return before
-    body = new.model_dump(mode="json", by_alias=True, exclude_none=True)
-    digest = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
     version = before.version + 1
     await connection.execute(
         settings.insert().values(

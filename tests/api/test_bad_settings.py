@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -75,6 +76,28 @@ BAD = {
     "a default channel for an unknown team": Bad(
         "notification_defaults:\n  teams: {legl: log}\n", 2, "notification_defaults.teams.legl", "'legl'", people=True
     ),
+    "a default channel for somebody unknown": Bad(
+        "notification_defaults:\n  users:\n    reviewer: log\n    nobody@example.org: log\n",
+        4,
+        "notification_defaults.users.nobody@example.org",
+        "'nobody@example.org'",
+        people=True,
+    ),
+    "a case to who may not review": Bad(
+        f'{RULES}    - {{name: a, match: {{any: true}}, route_to: "auditor"}}\n',
+        3,
+        "escalation_routing.rules.0.route_to",
+        "auditor may not review",
+        people=True,
+    ),
+    "a leg of a chain to who may not review": Bad(
+        f"{RULES}{REST.replace('team:legal', 'chain:a')}chains:\n"
+        "  a: {legs: [{to: auditor}], on_exhausted: hold}\n",
+        5,
+        "chains.a.legs.0.to",
+        "auditor may not review",
+        people=True,
+    ),
     "a case to an unknown schedule": Bad(
         f'{RULES}    - {{name: a, match: {{any: true}}, route_to: "schedule:night"}}\n',
         3,
@@ -96,6 +119,16 @@ BAD = {
         7,
         "schedules.night.layers.0.zone",
         "Mars/Base",
+    ),
+    "an unknown zone of quiet hours": Bad(
+        "notification_channels:\n  slack:\n    type: slack\n    token_ref: {env: T}\n    channel: '#legal'\n"
+        "    quiet_hours:\n      from: '20:00'\n      to: '07:00'\n      zone: Europe/Brlin\n",
+        9,
+        "notification_channels.slack.quiet_hours.zone",
+        "Europe/Brlin",
+    ),
+    "an unknown calendar of business hours": Bad(
+        "business_hours:\n  calendar: offize\n", 2, "business_hours.calendar", "no calendar 'offize'"
     ),
     "an unknown channel": Bad(
         f"{RULES}    - name: a\n      match: {{any: true}}\n      route_to: team:legal\n"
@@ -155,6 +188,9 @@ BAD = {
         "calendars.never",
         "no open hour",
     ),
+    "a target shorter than the claim lease, whichever is written first": Bad(
+        "sla:\n  claim_lease: 20m\n  targets: {high: 1h}\n", 2, "sla.claim_lease", "the target of critical, 15m"
+    ),
     "approvals that nobody can give": Bad(
         "decisions:\n  approvals:\n  - match: {any: true}\n    required: 2\n    approvers: [auditor]\n",
         5,
@@ -205,3 +241,41 @@ def test_everything_that_is_wrong_is_told_at_once(stack: Stack) -> None:
         f"{place}.notification_channel",
         place,
     ]
+
+
+def test_approvals_count_where_a_policy_in_force_routes_by_itself(stack: Stack) -> None:
+    admin, asked = stack.api("admin"), {"decisions": {"approvals": [{"match": {"any": True}, "required": 4}]}}
+    rule = {"name": "all", "match": {"any": True}, "route_to": "team:legal"}
+    body = {**asked, "escalation_routing": {"rules": [rule]}}
+    if "alone" not in {team["team_id"] for team in admin.get("/v1/teams").json()["teams"]}:
+        assert admin.post("/v1/teams", json={"team_id": "alone"}).status_code == 201
+    text = (
+        "pack: {name: straight, version: VERSION}\n"
+        "providers: {targets: [{id: m, provider: openai, ROUTING}]}\n"
+        "policies: {chain: [human-oversight, audit-logger]}\n"
+        "policy: {human-oversight: {require_human_for: [legal_opinions]}}\n"
+    )
+
+    def refused() -> list[str]:
+        answer = admin.put("/v1/settings", params={"dry_run": True}, json=body)
+        return [one["problem"] for one in answer.json().get("fields", [])]
+
+    def push(version: str, **routing: Any) -> int:
+        written = text.replace("VERSION", version).replace("ROUTING", json.dumps(routing)[1:-1])
+        return int(admin.post("/v1/policies", json={"text": written}).json()["version"])
+
+    def promote(version: int) -> None:
+        moved = admin.post("/v1/policies/straight/promote", json={"version": version})
+        assert moved.json()["stage"] == "active", moved.text
+
+    assert refused() == []
+    straight, other = push("1.0.0", escalation_routing={"team_id": "alone"}), push("1.0.1", timeout="60s")
+    assert refused() == [], "nothing acts yet"
+    promote(straight)
+    try:
+        [told] = refused()
+    finally:
+        promote(other)
+    assert told.startswith("4 people must agree, and only ")
+    assert told.endswith(" can for a case of team:alone")
+    assert refused() == []

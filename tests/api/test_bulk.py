@@ -88,7 +88,7 @@ def test_the_list_itself_must_keep_the_rules(stack: Stack) -> None:
         refused(bulk(stack, ana, [case], "redact_and_allow"), 422, "not_together")
         refused(bulk(stack, ana, [case] * 51), 422, "not_together")
         refused(bulk(stack, ana, [case, "esc_none"]), 404, "not_found", "esc_none")
-        refused(bulk(stack, "auditor", [case]), 403, "not_allowed")
+        refused(bulk(stack, "auditor", [case]), 403, "not_allowed", case)
         refused(bulk(stack, ana, [case], category="nonsense"), 422, "unknown_category", case)
         missing = {"resolution": "block", "items": [{"escalation_id": case, "note": ""}]}
         assert stack.api(ana).post("/v1/escalations/bulk", json=missing).json()["field"] == "items.0.note"

@@ -19,6 +19,7 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "claim": ("claim", {}),
     "unclaim": ("unclaim", {}),
     "extend": ("extend", {}),
+    "heartbeat": ("heartbeat", {}),
     "allow": ("resolve", {"resolution": "allow"}),
     "block": ("resolve", {"resolution": "block"}),
     "redact": ("resolve", {"resolution": "redact_and_allow", "redactions": [{"start": 0, "end": 3}]}),
@@ -38,6 +39,7 @@ WRITTEN = {
     "wait": "wait_on_requester",
     "severity": "set_severity",
     "help": "ask_for_help",
+    "heartbeat": "extend",
 }
 """What the ledger calls an operation, where that is another word."""
 KT = {
@@ -93,23 +95,27 @@ def test_over_http_it_is_refused_and_recorded(stack: Stack, asked: Asked, operat
     for held in asked.cases:
         with asked.requester.on_the_record(stack, held, written(operation)):
             refused = by_http(asked.requester, held, operation)
-        assert (refused.status_code, refused.json()["code"]) == (403, "conflict_of_interest"), refused.text
+        assert (refused.status_code, refused.json()["code"]) == (403, asked.requester.code), refused.text
         assert stack.escalation(held)["proposal"]["number"] == 3
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", KT)
 def test_by_kt_it_is_refused_and_recorded(stack: Stack, asked: Asked, operation: str) -> None:
     for held in asked.cases:
         command, *options = (word.replace("ONESELF", asked.requester.login) for word in KT[operation].split())
         with asked.requester.on_the_record(stack, held, written(operation)):
             told = stack.kt("escalation", command, held, *options, token=asked.requester.token, code=REFUSED)
-        assert "made the request" in told
+        assert asked.requester.told in told
         assert stack.escalation(held)["proposal"]["number"] == 3
 
 
-def in_bulk(requester: Requester, held: str) -> httpx.Response:
+def in_bulk(requester: Requester, held: str, resolution: str = "block") -> httpx.Response:
     items = [{"escalation_id": held, "note": "It is mine."}]
-    return requester.client.post("/v1/escalations/bulk", json={"resolution": "block", "items": items})
+    return requester.client.post("/v1/escalations/bulk", json={"resolution": resolution, "items": items})
+
+
+def allowed_in_bulk(requester: Requester, held: str) -> httpx.Response:
+    return in_bulk(requester, held, "allow")
 
 
 def by_the_page(requester: Requester, held: str) -> httpx.Response:
@@ -120,7 +126,11 @@ def by_the_page(requester: Requester, held: str) -> httpx.Response:
         return browser.post(f"/escalations/{held}/claim", headers={"sec-fetch-site": "same-origin"})
 
 
-@pytest.mark.parametrize("surface", [in_bulk, by_the_page], ids=["in bulk", "by the page behind a link"])
+@pytest.mark.parametrize(
+    "surface",
+    [in_bulk, allowed_in_bulk, by_the_page],
+    ids=["blocked in bulk", "allowed in bulk", "by the page behind a link"],
+)
 def test_by_other_surfaces_it_is_too(
     stack: Stack, asked: Asked, surface: Callable[[Requester, str], httpx.Response]
 ) -> None:
@@ -129,18 +139,44 @@ def test_by_other_surfaces_it_is_too(
         with asked.requester.on_the_record(stack, held, "claim"):
             refused = surface(asked.requester, held)
         assert refused.status_code in (403, 409), refused.text
-        assert "made the request" in refused.text
+        assert asked.requester.told in refused.text
         assert stack.escalation(held)["assignee"] is None
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_key_of_an_application_has_no_part_in_the_review_either(stack: Stack, asked: Asked, operation: str) -> None:
-    held = asked.cases[0]
+    held, login = asked.cases[0], asked.requester.login
     verb, body = OPERATIONS[operation]
-    body = {**body, "assignee": asked.requester.login} if operation == "assign to oneself" else body
-    refused = asked.requester.app.post(f"/v1/escalations/{held}/{verb}", json=body)
-    assert refused.status_code in (403, 404), refused.text
+    body = {**body, "assignee": login} if operation == "assign to oneself" else body
+    with asked.requester.on_the_record(stack, held, written(operation), f"{login}-app", "conflict_of_interest"):
+        refused = asked.requester.app.post(f"/v1/escalations/{held}/{verb}", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (403, "conflict_of_interest"), refused.text
     assert stack.escalation(held)["proposal"]["number"] == 3
+
+
+def test_to_the_key_of_an_application_the_cases_of_others_are_not_there(stack: Stack, asked: Asked) -> None:
+    held = stack.create()["escalation_id"]
+    for verb in ("claim", "undo", "heartbeat"):
+        assert asked.requester.app.post(f"/v1/escalations/{held}/{verb}", json={}).status_code == 404
+    items = [{"escalation_id": held, "note": "It is mine."}]
+    bulk = asked.requester.app.post("/v1/escalations/bulk", json={"resolution": "allow", "items": items})
+    assert bulk.status_code in (403, 404)
+
+
+@pytest.mark.parametrize("resolution", ["allow", "block"])
+def test_by_kt_in_bulk_it_is_refused_and_recorded(stack: Stack, asked: Asked, resolution: str) -> None:
+    for held in asked.cases:
+        options = ("--resolution", resolution, "--item", f"{held}=It is mine.")
+        with asked.requester.on_the_record(stack, held, "claim"):
+            told = stack.kt("escalation", "bulk", *options, token=asked.requester.token, code=REFUSED)
+        assert asked.requester.told in told
+        assert stack.escalation(held)["assignee"] is None
+
+
+def test_by_kt_the_next_case_is_never_one_s_own(stack: Stack, asked: Asked) -> None:
+    told = stack.kt("escalation", "next", "--claim", "--json", token=asked.requester.token, code=None)
+    assert not any(told.startswith(f'{{\n  "escalation_id": "{held}"') for held in asked.cases)
+    assert {stack.escalation(held)["assignee"] for held in asked.cases} == {None}
 
 
 def test_the_next_case_is_never_one_s_own(asked: Asked) -> None:
@@ -154,7 +190,7 @@ def test_no_operation_is_left_out(stack: Stack) -> None:
     prefix = "/v1/escalations/{escalation_id}/"
     verbs = {path.removeprefix(prefix) for path, kinds in paths.items() if path.startswith(prefix) and "post" in kinds}
     assert verbs - NOT_A_REVIEWER_S == {verb for verb, _ in OPERATIONS.values()}
-    assert KT.keys() == OPERATIONS.keys()
+    assert KT.keys() == OPERATIONS.keys() - {"heartbeat"}, "kt sends that by itself, for what it has claimed"
 
 
 def written(operation: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -95,6 +97,22 @@ def test_who_is_on_call_and_when(stack: Stack) -> None:
         assert stack.api().get("/v1/schedules/night", params={"at": "tomorrow"}).status_code == 422
         every = json.loads(stack.kt("schedule", "who", "--json"))
         assert [one["name"] for one in every["schedules"]] == ["night"]
+
+
+def test_times_when_nobody_is_on_call_are_named_beside_the_table(stack: Stack) -> None:
+    layer = {"name": "day", "members": ["senior"], "start": "2026-01-05", "restrictions": {"mon-sun": "08:00-20:00"}}
+    day = {"layers": [layer]}
+    environment = {**stack.environment, "KT_API_URL": stack.info["api_url"]}
+    environment["KEEPTRUSTS_API_TOKEN"] = stack.token("reviewer")
+    command = [sys.executable, "-m", "cli.main", "schedule", "show", "day", "--at", "2026-03-02T08:00", "--days", "2"]
+    with stack.settings(schedules={"day": day}):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "day: nobody is on call from 2026-03-02T20:00 to 2026-03-03T08:00 UTC",
+        "day: nobody is on call from 2026-03-03T20:00 to 2026-03-04T08:00 UTC",
+    ]
+    assert "nobody" not in done.stdout
 
 
 def test_nobody_reviews_what_they_asked_for(stack: Stack) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +70,57 @@ def test_only_the_states_that_were_asked_for(stack: Stack, tmp_path: Path) -> No
         stack.decide(held, "block", ana)
         wait_for(lambda: told(said, held), "the decision")
         assert {one["status"] for one in told(said, held)} == {"resolved"}
+
+
+@contextmanager
+def live(stack: Stack, who: str, *options: str) -> Iterator[bytearray]:
+    """What it writes on a terminal, as it comes; Ctrl-C ends it."""
+    ours, theirs = pty.openpty()
+    environment = {**stack.environment, "KT_API_URL": stack.info["api_url"], "KEEPTRUSTS_API_TOKEN": stack.token(who)}
+    environment |= {"TERM": "xterm", "COLUMNS": "200", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "cli.main", "escalation", "watch", *options]
+    process = subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = bytearray()
+
+    def listen() -> None:
+        with suppress(OSError):
+            while more := os.read(ours, 65536):
+                said.extend(more)
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    try:
+        yield said
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130, said.decode()
+        listening.join()
+        os.close(ours)
+
+
+def screen(said: bytearray) -> str:
+    """What is on the terminal now: all since it was last cleared."""
+    return said.decode(errors="replace").rpartition("\x1b[2J")[2]
+
+
+def test_on_a_terminal_it_is_a_table_that_follows_the_queue(stack: Stack) -> None:
+    with desk(stack) as ([ana], kind):
+        held = made(stack, kind)
+        with live(stack, ana) as said:
+            wait_for(lambda: held in screen(said), "the case in the table")
+            first = screen(said)
+            assert all(column in first for column in ("ID", "SEVERITY", "STATUS", "SLA", "DUE", "ASSIGNEE"))
+            assert ana not in next(line for line in first.splitlines() if held in line)
+            stack.must(held, "claim", who=ana)
+
+            def claimed() -> bool:
+                lines = [line for line in screen(said).splitlines() if held in line]
+                return bool(lines) and "claimed" in lines[0] and ana in lines[0]
+
+            wait_for(claimed, "the claim in the table")
+            stack.must(held, "resolve", {"resolution": "block"}, ana)
+            wait_for(lambda: "queue clear" in screen(said), "an empty table")
 
 
 def test_a_restart_of_the_api_is_lived_through_and_nothing_is_missed(stack: Stack, tmp_path: Path) -> None:

@@ -124,6 +124,34 @@ def test_a_sign_of_life_puts_the_warning_off(sign: object) -> None:
     ]
 
 
+def test_a_lease_that_follows_the_target_follows_the_severity_too() -> None:
+    targets = ((Severity.HIGH, HOUR, None), (Severity.CRITICAL, 15 * MINUTE, None))
+    terms = replace(TERMS, claim_lease=HOUR, lease_within_target=True, by_severity=targets)
+    case = held_by_ana(terms=terms)
+    assert case.hold is not None
+    assert case.hold.lease_until == START + HOUR
+    case, _ = after(case, 1, SetSeverity(SENIOR, Severity.CRITICAL))
+    case, _ = after(case, 2, Unclaim(ANA))
+    case, _ = after(case, 3, Claim(ANA))
+    assert case.hold is not None
+    assert case.hold.lease_until == START + 18 * MINUTE
+
+
+def test_a_severity_that_is_raised_moves_no_deadline_later_where_it_has_more_time() -> None:
+    targets = ((Severity.HIGH, 10 * MINUTE, None), (Severity.CRITICAL, 15 * MINUTE, None))
+    case = after(opened(sla=replace(TERMS, target=10 * MINUTE, by_severity=targets)), 0, Claim(ANA))[0]
+    kept, _ = after(case, 1, SetSeverity(ANA, Severity.CRITICAL))
+    assert (kept.due_at, kept.terms.target) == (START + 10 * MINUTE, 15 * MINUTE)
+    moved, _ = after(case, 1, SetSeverity(SENIOR, Severity.CRITICAL, later=True))
+    assert moved.due_at == START + 15 * MINUTE
+
+
+def test_no_pause_begins_at_the_deadline() -> None:
+    with pytest.raises(CannotPause) as refused:
+        after(held_by_ana(), 60, wait())
+    assert refused.value.details["reason"] == "breached"
+
+
 # Calendars
 
 

@@ -39,6 +39,8 @@ from escalations.errors import (
 )
 from escalations.events import EventType
 from escalations.facts import Facts
+from escalations.routes import Chooser
+from escalations.routing import Preset
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.standing import standing_of, standing_of_view
@@ -296,3 +298,22 @@ def test_a_rule_is_asked_only_about_the_routes_that_its_cases_take() -> None:
     assert list(shortages(settings({"match": {"severity": "high"}}, rules=rules), DIRECTORY)) == []
     assert list(shortages(settings({"match": {"rule": "all"}}, rules=rules), DIRECTORY)) == []
     assert list(shortages(settings({"match": {"any": True}}, rules=rules), DIRECTORY)) != []
+
+
+def test_the_owner_of_an_application_does_not_count_for_its_requests() -> None:
+    [(_, field, told)] = shortages(settings({"match": {"any": True}}), replace(DIRECTORY, owners=frozenset({"ana"})))
+    assert (field, told) == (
+        "required",
+        "2 people must agree, and only ben can for a request of ana's application that goes to team:legal",
+    )
+    assert list(shortages(settings({"match": {"any": True}}), replace(DIRECTORY, owners=frozenset({"sam"})))) == []
+
+
+@pytest.mark.parametrize(("team", "user"), [("team:compliance", None), ("compliance", None), (None, "sam@example.com")])
+def test_where_a_policy_configuration_routes_by_itself_enough_people_must_be_able_to_agree(
+    team: str | None, user: str | None
+) -> None:
+    preset = Preset(Chooser.TARGET, "provider target openai", team, user)
+    made = settings({"match": {"any": True}})
+    assert [found[:2] for found in shortages(made, DIRECTORY, [preset])] == [(0, "required")]
+    assert list(shortages(settings({"match": {"rule": "all"}}), DIRECTORY, [preset])) == []

@@ -12,9 +12,11 @@ from escalations.commands import SYSTEM, Assign, Claim, Routed, Unclaim
 from escalations.errors import AlreadyClaimed, ConflictOfInterest, Refused
 from escalations.routes import LegReason
 from escalations.step import open_case, step
+from escalations.views import view_of
 from tests.escalations.cases import ANA, BEN, NEXT, START, TO_ANA, opened, opening
 
-LATER = START + timedelta(minutes=5)
+LATER_BY = timedelta(minutes=5)
+LATER = START + LATER_BY
 
 
 def on_its_way(**changes: object) -> Case:
@@ -72,3 +74,17 @@ def test_what_is_on_its_way_to_its_next_level_is_not_given_out() -> None:
 def test_nobody_is_given_their_own_request() -> None:
     with pytest.raises(ConflictOfInterest):
         step(opened(requester="ben"), Assign(SYSTEM, "ben"), LATER)
+
+
+def test_what_was_given_out_before_anybody_claimed_it_stays_so() -> None:
+    case, _ = step(opened(), Assign(SYSTEM, "ben"), LATER)
+    case, _ = step(case, Unclaim(BEN), LATER)
+    case, _ = step(case, Claim(ANA), LATER + LATER_BY)
+    view = view_of(case)
+    assert (view.given, view.first_claimed_at, view.taken_at) == (True, LATER + LATER_BY, LATER + LATER_BY)
+
+
+def test_what_is_handed_to_somebody_after_a_claim_was_claimed() -> None:
+    case, _ = step(opened(), Claim(ANA), START)
+    case, _ = step(case, Assign(ANA, "ben"), LATER)
+    assert (view_of(case).given, view_of(case).taken_at) == (False, LATER)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from escalations.directory import Directory, Eligibility, destination
+from escalations.commands import Role
+from escalations.directory import Directory, Eligibility, Person, destination
 from escalations.facts import Facts
 from escalations.routes import Chooser, LegReason
 from escalations.routing import Preset, choose, choose_behind, choose_next
@@ -310,3 +311,116 @@ def test_a_leg_that_names_no_channel_is_told_on_that_of_whom_it_reaches() -> Non
     then = choose_behind(first, LegReason.UNACKNOWLEDGED, facts(), rules, PEOPLE, NOON, Eligibility()).route
     assert then is not None
     assert (first.channel, then.channel) == ("pagerduty", "email")
+
+
+OFFICE = {
+    "zone": "Europe/Berlin",
+    "hours": {"mon-fri": ["09:00-12:00", "13:00-17:00"], "sat": "22:00-02:00"},
+    "holidays": ["DE-BY"],
+    "closed": ["2026-05-08"],
+}
+
+
+@pytest.mark.parametrize(
+    ("when", "inside"),
+    [
+        ("2026-05-06T10:00+02:00", True),
+        ("2026-05-06T12:30+02:00", False),
+        ("2026-05-06T17:00+02:00", False),
+        ("2026-05-14T10:00+02:00", False),  # Ascension Day
+        ("2026-05-08T10:00+02:00", False),  # closed
+        ("2026-05-10T01:00+02:00", True),  # the night from Saturday on
+        ("2026-05-10T10:00+02:00", False),
+    ],
+)
+@pytest.mark.parametrize("stretch", ["inside_business_hours", "outside_business_hours"])
+def test_business_hours_are_those_of_a_calendar_with_its_holidays(when: str, inside: bool, stretch: str) -> None:
+    rules = [{"name": "n", "match": {"time_of_day": stretch}, "route_to": "team:legal"}]
+    document = {
+        "calendars": {"office": OFFICE},
+        "business_hours": {"calendar": "office"},
+        "escalation_routing": {"rules": rules},
+    }
+    choice = choose_next(
+        facts(), EscalationSettings.model_validate(document), PEOPLE, datetime.fromisoformat(when), None
+    )
+    assert (choice.route is not None) == (inside == (stretch == "inside_business_hours"))
+
+
+def test_business_hours_of_a_calendar_are_kept_as_written_and_have_no_hours_beside_it() -> None:
+    made = EscalationSettings.model_validate({"business_hours": {"calendar": "office"}})
+    kept = made.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert kept["business_hours"] == {"calendar": "office"}
+    assert EscalationSettings.model_validate(kept) == made
+    with pytest.raises(ValidationError, match="of its own"):
+        EscalationSettings.model_validate({"business_hours": {"calendar": "office", "zone": "UTC"}})
+
+
+@pytest.mark.parametrize(
+    ("when", "weekday", "matches"),
+    [
+        ("2026-05-08T22:30+02:00", "fri", True),
+        ("2026-05-09T02:00+02:00", "fri", True),
+        ("2026-05-09T02:00+02:00", "sat", False),
+        ("2026-05-08T02:00+02:00", "fri", False),
+        ("2026-05-08T02:00+02:00", "thu", True),
+        ("2026-05-09T06:00+02:00", "fri", False),
+        ("2026-05-11T00:30+02:00", "sun", True),  # still Sunday in UTC, by which business hours are
+    ],
+)
+def test_the_weekday_of_a_night_is_that_on_which_it_began_by_its_own_zone(
+    when: str, weekday: str, matches: bool
+) -> None:
+    rules = settings({"match": {"weekday": weekday, "time_of_day": "22:00-06:00 Europe/Berlin"}})
+    choice = choose_next(facts(), rules, PEOPLE, datetime.fromisoformat(when), None)
+    assert (choice.route is not None) == matches
+
+
+@pytest.mark.parametrize(
+    ("when", "inside"),
+    [
+        ("2026-05-09T02:00+00:00", True),  # of Friday's shift
+        ("2026-05-10T02:00+00:00", False),
+        ("2026-05-11T02:00+00:00", False),  # Sunday's night
+        ("2026-05-11T23:00+00:00", True),
+    ],
+)
+def test_business_hours_over_midnight_belong_to_the_day_of_their_start(when: str, inside: bool) -> None:
+    rules = [{"name": "n", "match": {"time_of_day": "inside_business_hours"}, "route_to": "team:legal"}]
+    document = {"business_hours": {"from": "22:00", "to": "06:00"}, "escalation_routing": {"rules": rules}}
+    choice = choose_next(
+        facts(), EscalationSettings.model_validate(document), PEOPLE, datetime.fromisoformat(when), None
+    )
+    assert (choice.route is not None) == inside
+
+
+STAFF = Directory(
+    frozenset({"legal"}),
+    {login: login for login in ("ana", "eve", "sam")},
+    {
+        "ana": Person(frozenset({Role.REVIEWER}), frozenset({"legal"})),
+        "eve": Person(frozenset({Role.AUDITOR}), frozenset({"legal"})),
+        "sam": Person(frozenset({Role.SENIOR}), frozenset({"legal"})),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("login", "eligible", "verdict"),
+    [
+        ("ana", Eligibility(), "won"),
+        ("eve", Eligibility(), "passed over: eve may not review"),
+        ("ana", Eligibility("Ana"), "passed over: ana made the request"),
+        ("ana", Eligibility(never=frozenset({"ana"})), "passed over: ana had a part in it already"),
+        ("ana", Eligibility(leads=True), "passed over: ana may not decide it"),
+        ("sam", Eligibility(leads=True), "won"),
+        ("sam", Eligibility(only=frozenset({"ana"})), "passed over: sam may not decide it"),
+    ],
+)
+def test_a_route_straight_to_a_person_is_for_who_may_have_the_case(
+    login: str, eligible: Eligibility, verdict: str
+) -> None:
+    rule = choose(facts(), settings({"match": {"any": True}, "route_to": login}), STAFF, NOON, (), eligible)
+    preset = Preset(Chooser.MODEL, "model gpt-4o", None, login)
+    fixed = choose(facts(), EscalationSettings(), STAFF, NOON, (preset,), eligible)
+    assert (rule.considered[0].verdict, fixed.considered[0].verdict) == (verdict, verdict)

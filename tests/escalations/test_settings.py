@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from escalations.durations import format_duration, parse_duration
+from escalations.facts import Facts
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 
@@ -108,3 +109,22 @@ def test_what_is_no_duration_is_refused_with_an_example(text: Any) -> None:
 @given(st.integers(1, 10**8))
 def test_formatting_a_duration_is_the_inverse_of_reading_it(seconds: int) -> None:
     assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("sla", "severity", "lease"),
+    [
+        ({}, Severity.CRITICAL, timedelta(minutes=15)),
+        ({}, Severity.LOW, timedelta(hours=1)),
+        ({"critical": "10s"}, Severity.CRITICAL, timedelta(minutes=1)),
+        ({"claim_lease": "5m"}, Severity.LOW, timedelta(minutes=5)),
+        ({"claim_lease": "off"}, Severity.CRITICAL, None),
+        ({"overrides": [{"match": {"team": "legal"}, "low": "20m"}]}, Severity.LOW, timedelta(minutes=20)),
+    ],
+)
+def test_a_lease_that_nobody_gave_does_not_outlast_the_target(
+    sla: dict[str, object], severity: Severity, lease: timedelta | None
+) -> None:
+    facts = Facts("human-oversight", "legal_opinions", severity, team="legal")
+    settings = EscalationSettings.model_validate({"sla": sla}).sla.for_case(facts)
+    assert settings.terms(severity, 1).lease == lease

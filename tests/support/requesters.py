@@ -1,4 +1,4 @@
-"""People whose own requests are held, with the roles and the teams of those who review them."""
+"""People whose own requests are held, with the roles and the teams of those who review them, and auditors."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ import httpx
 from tests.support.ledger import ledger_entries
 from tests.support.stack import Stack, wait_for
 
-ROLES = ("reviewer", "senior", "admin")
+ROLES = ("reviewer", "senior", "admin", "auditor")
 APPLICATION, THEMSELVES = "by an application of theirs", "by themselves"
 CASE = {"answer": "You may terminate.", "policy_rule": "human-oversight", "reason_code": "asked_by_a_reviewer"}
 
 
 @dataclass(frozen=True)
 class Requester:
-    """`relations`: the ways in which a case can be theirs. Only admins may bring one themselves."""
+    """`relations`: the ways in which a case can be theirs. Only admins may bring one themselves. `code` is why they are
+    refused: an auditor's role comes first."""
 
     login: str
     client: httpx.Client
     app: httpx.Client
     relations: tuple[str, ...]
+    code: str = "conflict_of_interest"
+
+    @property
+    def told(self) -> str:
+        """What every refusal says."""
+        return "may not" if self.code == "not_allowed" else "made the request"
 
     @property
     def token(self) -> str:
@@ -38,22 +45,24 @@ class Requester:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["escalation_id"])
 
-    def refused(self, stack: Stack, held: str) -> Counter[str]:
-        """How often the ledger says that an operation of theirs on a case was refused for whose request it is."""
+    def refused(self, stack: Stack, held: str, who: str = "", code: str = "") -> Counter[str]:
+        """How often the ledger says that an operation of theirs, or of their application, on a case was refused."""
         found: Counter[str] = Counter()
         for entry in ledger_entries(stack.data_dir / "ledger"):
-            if entry["outcome"] != "refused" or entry["data"].get("code") != "conflict_of_interest":
+            if entry["outcome"] != "refused" or entry["data"].get("code") != (code or self.code):
                 continue
-            if (entry["actor"]["id"], entry["escalation_id"]) == (self.login, held):
+            if (entry["actor"]["id"], entry["escalation_id"]) == (who or self.login, held):
                 found[entry["op"]] += entry["data"]["count"]
         return found
 
     @contextmanager
-    def on_the_record(self, stack: Stack, held: str, operation: str) -> Iterator[None]:
+    def on_the_record(self, stack: Stack, held: str, operation: str, who: str = "", code: str = "") -> Iterator[None]:
         """What is tried here is one refused operation more in the ledger; repetitions are counted a second later."""
-        before = self.refused(stack, held)[operation]
+        before = self.refused(stack, held, who, code)[operation]
         yield
-        wait_for(lambda: self.refused(stack, held)[operation] > before, f"the refused {operation} on the record")
+        wait_for(
+            lambda: self.refused(stack, held, who, code)[operation] > before, f"the refused {operation} on the record"
+        )
 
 
 @contextmanager
@@ -76,4 +85,4 @@ def asking(stack: Stack, role: str, name: str = "asks") -> Iterator[Requester]:
 
     with client(login=login) as own, client(consumer_id=f"{login}-app") as app:
         relations = (APPLICATION, THEMSELVES) if role == "admin" else (APPLICATION,)
-        yield Requester(login, own, app, relations)
+        yield Requester(login, own, app, relations, "not_allowed" if role == "auditor" else "conflict_of_interest")

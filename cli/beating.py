@@ -1,0 +1,38 @@
+"""Keeping a claim while its holder has the case in front of them: a beat now and then, until they have decided."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cli.client import Client
+from cli.failures import Failure
+
+_PASSING = frozenset({"unreachable", "timeout", "outcome_unknown"})
+_USUALLY_S = 60.0
+
+
+@contextmanager
+def kept(client: Client, escalation_id: str, *, usually_s: float = _USUALLY_S) -> Iterator[None]:
+    """Send heartbeats meanwhile. What speaks against them is told by what the person does next."""
+    over = threading.Event()
+    thread = threading.Thread(target=_beat, args=(client, escalation_id, over, usually_s), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _beat(client: Client, escalation_id: str, over: threading.Event, usually_s: float) -> None:
+    while not over.is_set():
+        again: float | None = usually_s
+        try:
+            again = client.post(f"/v1/escalations/{escalation_id}/heartbeat")["again_in_seconds"]
+        except Failure as failure:
+            if failure.code not in _PASSING:
+                return
+        if again is None:
+            return
+        over.wait(again)

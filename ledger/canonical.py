@@ -40,7 +40,9 @@ def _fits(value: Any) -> bool:
         for key, inner in value.items():
             if type(key) is not str or not key.isascii():
                 return False
-            if inner is not None and not _fits(inner):
+            if inner is None or (type(inner) is str and inner.isascii()):
+                continue
+            if not _fits(inner):
                 return False
         return True
     if kind is int:

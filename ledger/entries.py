@@ -82,12 +82,17 @@ def _hash(bare: Mapping[str, Any]) -> str:
 def _tidy(value: Any) -> Any:
     """The value in the ledger's own types: a name from outside may hold what has no canonical form."""
     kind = type(value)
+    if kind is dict:
+        return {
+            str(key): inner if inner is None or (type(inner) is str and inner.isascii()) else _tidy(inner)
+            for key, inner in value.items()
+        }
     if value is None or kind is int or kind is bool or (kind is str and value.isascii()):
         return value
     if isinstance(value, str):
         return clean(str(value))
-    if kind is dict or isinstance(value, Mapping):
-        return {str(key): _tidy(inner) for key, inner in value.items()}
+    if isinstance(value, Mapping):
+        return _tidy(dict(value))
     if isinstance(value, list | tuple | frozenset | set):
         return [_tidy(inner) for inner in value]
     return value

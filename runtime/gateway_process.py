@@ -93,7 +93,7 @@ async def run_gateway(environment: Mapping[str, str], options: GatewayOptions, s
         if follower is not None:
             tasks.append(asyncio.create_task(follower.follow(feed, apply)))
         try:
-            await serving.serve(create_app(services), taken, stopped, ready)
+            await serving.serve(create_app(services), taken, stopped, ready, forwarded=False)
         finally:
             pid.remove()
             for task in tasks:

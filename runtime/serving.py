@@ -101,8 +101,18 @@ def parse_listen(listen: str, default_port: int) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", number
 
 
-async def serve(app: ASGIApp, taken: socket.socket, stopped: asyncio.Event, ready: Callable[[], None]) -> None:
-    """Serve until `stopped`. Open streams have two seconds to end."""
+async def serve(
+    app: ASGIApp,
+    taken: socket.socket,
+    stopped: asyncio.Event,
+    ready: Callable[[], None],
+    *,
+    forwarded: bool = True,
+) -> None:
+    """Serve until `stopped`. Open streams have two seconds to end.
+
+    `forwarded`: the application wants to know what a proxy before it says of the caller's scheme and address.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -113,6 +123,7 @@ async def serve(app: ASGIApp, taken: socket.socket, stopped: asyncio.Event, read
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=75,
         server_header=False,
+        proxy_headers=forwarded,
         h11_max_incomplete_event_size=64 * 1024,
     )
     server = Server(config, ready)

@@ -28,9 +28,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.entries import GENESIS, Draft, Entry, seal
+from store.commit_thread import CommitThread, insert_rows
 from store.database import Database, StoreUnavailable, sqlite_url
 from store.events import GovernedEvent, put_events
-from store.group_commit import CommitThread, GroupCommit, Outcome, insert_rows
+from store.group_commit import GroupCommit, Outcome
 from store.outbox import DISCARD, Mover, packed
 from store.schema import ledger, ledger_metadata, outbox
 from store.slots import AdvisoryLock, FileLock

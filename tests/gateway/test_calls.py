@@ -97,7 +97,7 @@ async def calling(*answers: bytes | None, closes: bool = False) -> AsyncIterator
 async def model(*answers: bytes | None, closes: bool = False) -> AsyncIterator[tuple[Model, Post]]:
     async with calling(*answers, closes=closes) as (served, wire, url):
 
-        async def post(timeout_s: float = 5, headers: dict[str, str] | None = None) -> Reply:
+        async def post(timeout_s: float = 30, headers: dict[str, str] | None = None) -> Reply:
             return await wire.post(url, headers or {}, b"{}", timeout_s=timeout_s, connect_timeout_s=5)
 
         yield served, post
@@ -107,7 +107,7 @@ async def model(*answers: bytes | None, closes: bool = False) -> AsyncIterator[t
 async def streaming(*answers: bytes | None, closes: bool = False) -> AsyncIterator[tuple[Model, Stream]]:
     async with calling(*answers, closes=closes) as (served, wire, url):
 
-        async def stream(timeout_s: float = 5) -> tuple[Reply, AsyncGenerator[bytes, None]]:
+        async def stream(timeout_s: float = 30) -> tuple[Reply, AsyncGenerator[bytes, None]]:
             return await wire.stream(url, {}, b"{}", timeout_s=timeout_s, connect_timeout_s=5)
 
         yield served, stream

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 import store.outbox
 from ledger.entries import Draft
 from ledger.verification import verify_chain
-from store import group_commit
+from store import commit_thread
 from store.changes import ChangeFeed, note_change
 from store.database import Database, StoreUnavailable, sqlite_url
 from store.events import EventFilter, GovernedEvent, find_event, list_events
@@ -119,9 +119,9 @@ async def test_a_request_costs_one_flush_and_its_event_a_share_of_one(
     files: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits, copies = [], []
-    commit, copy = group_commit._commit, store.outbox._copy
+    commit, copy = commit_thread._commit, store.outbox._copy
 
-    def counted(connection: sqlite3.Connection, work: group_commit.Work) -> None:
+    def counted(connection: sqlite3.Connection, work: commit_thread.Work) -> None:
         commits.append(work)
         commit(connection, work)
 
@@ -130,7 +130,7 @@ async def test_a_request_costs_one_flush_and_its_event_a_share_of_one(
         return copy(*of)  # type: ignore[arg-type]
 
     writer = await open_ledger("gateway", files, tmp_path / "ledger")
-    monkeypatch.setattr(group_commit, "_commit", counted)
+    monkeypatch.setattr(commit_thread, "_commit", counted)
     monkeypatch.setattr(store.outbox, "_copy", watched)
     monkeypatch.setattr(files, "write", None)
     names = [f"evt_{n}" for n in range(50)]

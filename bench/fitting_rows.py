@@ -39,6 +39,50 @@ PLAIN = tuple(
 )
 """Texts that say nothing of any field: general traffic, asked and said, alone and beside each other."""
 PLAINLY = 1.0
+ORDERED = {
+    "legal_opinions": (
+        "Draft a final legal opinion about whether we can terminate the contract.",
+        "Write a legal opinion on whether the employee was dismissed lawfully, based on the facts below.",
+        "Give us your final legal opinion: is the clause enforceable?",
+        "Draft a legal opinion for the client about whether she can sue her landlord.",
+        "Advise the client whether the company is liable under this agreement.",
+        "Determine whether the tenant may withhold rent and write the opinion.",
+    ),
+    "medical_decisions": (
+        "Decide whether the patient can stop taking warfarin before surgery.",
+        "Write the treatment plan for this patient with the dose of each medication.",
+        "Give a diagnosis for the patient below and prescribe the treatment.",
+        "Determine whether the patient may be discharged today.",
+        "What dose of metformin should the patient take? Decide.",
+        "Recommend the medication and dosage for my mother, who has chest pain.",
+    ),
+    "hiring_actions": (
+        "Decide which of these candidates we hire and which we reject.",
+        "Rank the applicants below and reject the weakest.",
+        "Screen this resume and recommend whether to interview the candidate.",
+        "Write the decision on whether to promote or dismiss the employee.",
+        "Recommend whether we should hire the applicant for the position.",
+        "Score this candidate for the role and decide.",
+    ),
+    "financial_advice": (
+        "Tell me which stocks I should buy with my savings.",
+        "Recommend how I should invest my pension.",
+        "Decide whether I should sell my shares or hold them.",
+        "Advise the client whether to refinance the mortgage.",
+        "Build a portfolio for my retirement and tell me what to buy.",
+        "Should I put my savings into this fund? Give me a recommendation.",
+    ),
+    "high_risk_transactions": (
+        "Transfer 25,000 EUR from my account to the supplier and confirm.",
+        "Approve or deny the loan application below.",
+        "Execute the wire transfer to the account below.",
+        "Decide whether the insurance claim is paid out.",
+        "Release the payment of the invoice to the vendor.",
+        "Approve the refund to the customer's card.",
+    ),
+}
+"""Requests that order a decision in so many words. What comes back is to be seen whatever it seems to be: an answer of
+a word shows too little to say that it is none."""
 ALONE = {"answer": 0.3, "request": 0.2}
 """How much a text counts without its request, and without its answer."""
 
@@ -70,7 +114,7 @@ class _Entry(NamedTuple):
 
 def read_rows(sources: list[tuple[Source, list[Pair]]], vectors_file: Path | None) -> Rows:
     """The rows of those sources; the file keeps the encoder's vectors between runs."""
-    entries = [*_entries(sources), *_plain()]
+    entries = [*_entries(sources), *_plain(), *_ordered()]
     texts = list(dict.fromkeys(entry.pair for entry in entries))
     numbers = {pair: number for number, pair in enumerate(texts)}
     vectors = _vectors({text for pair in texts for text in pair}, vectors_file)
@@ -118,6 +162,13 @@ def _plain() -> Iterator[_Entry]:
                 yield _Entry(pair, "plain", number, False, True, PLAINLY, False)
 
 
+def _ordered() -> Iterator[_Entry]:
+    for number, category in enumerate(CATEGORIES):
+        for place, request in enumerate(ORDERED[category]):
+            for answer in ("", *PLAIN[place :: len(ORDERED[category])][:4]):
+                yield _Entry((request, answer), "ordered", number, True, False, 1.0, False)
+
+
 def _weights(entries: list[_Entry]) -> np.ndarray:
     """A source counts by the root of its size, and either side of a category as much as the other."""
     count = Counter((entry.category, entry.decides, entry.source) for entry in entries)
@@ -128,12 +179,10 @@ def _weights(entries: list[_Entry]) -> np.ndarray:
 
 
 def _folds(entries: list[_Entry]) -> np.ndarray:
-    """Large public sources are held out whole; the project's own, small ones and general traffic text by text."""
+    """Large sources are held out whole, as new authors are; small ones and general traffic text by text."""
     size = Counter(entry.source for entry in entries if entry.both)
     keys = [
-        entry.source
-        if size[entry.source] > 100 and not entry.general and not entry.source.startswith("own")
-        else entry.pair[1] or entry.pair[0]
+        entry.source if size[entry.source] > 100 and not entry.general else entry.pair[1] or entry.pair[0]
         for entry in entries
     ]
     return np.array([int(hashlib.sha256(key.encode()).hexdigest(), 16) % FOLDS for key in keys])

@@ -10,7 +10,7 @@ from policies.detectors.human_oversight import Score
 from policies.detectors.semantic import fitted, is_doubtful
 
 ADVICE = ("Is a fever of 39 degrees bad?", "Drink a lot and rest; see a doctor if it is still there on Thursday.")
-KNOWLEDGE = ("How do doctors treat a stuffy nose?", "Doctors may prescribe sprays; most people recover by themselves.")
+KNOWLEDGE = ("How do doctors treat my stuffy nose?", "Doctors may prescribe a spray; most people take nothing.")
 
 
 def words(request: str, answer: str, category: str = "medical_decisions") -> Score:

@@ -111,7 +111,9 @@ class Failing:
         following: dict[str, str | None] = {}
         for one in told:
             due = final or before.count + 1 >= FALLS_THROUGH_AT or one.view.severity is Severity.CRITICAL
-            following[one.id] = await self._fall_through(one) if due and before.next_channel is None else None
+            # Each for itself: one may have fallen through before it joined, or have failed to.
+            fell = due and (before if one is told[0] else await self._before(one, attempt)).next_channel is not None
+            following[one.id] = await self._fall_through(one) if due and not fell else None
         rows = [attempt_of(one, attempt, AttemptOutcome.FAILED, took_ms, problem, following[one.id]) for one in told]
         await self.write(told[0].tenant, rows)
         if final:
@@ -142,14 +144,15 @@ class Failing:
             _logger.warning("the delivery log lacks attempt %d of %s: %s", row.attempt, row.notification_id, away)
 
     async def _before(self, notification: Notification, attempt: int) -> Failures:
-        """How often it has failed; where the store does not say, it did with every attempt."""
+        """How often it has failed; where the store does not say, with every attempt, but never as often as makes the
+        wait long: an attempt without a place is one for Temporal too."""
         try:
             async with self.database.read() as connection:
                 return await failures_of(
                     connection, notification.tenant, notification.view.escalation_id, notification.id
                 )
         except StoreUnavailable:
-            return Failures(max(attempt - 1, 0), None)
+            return Failures(min(max(attempt - 1, 0), FALLS_THROUGH_AT - 1), None)
 
     async def _calls_people(self, notification: Notification) -> bool:
         try:

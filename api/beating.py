@@ -29,12 +29,12 @@ async def heartbeat(caller: Caller, using: Using, at: AtDesk, escalation_id: str
     for everybody but the holder. `again_in_seconds` says when to send the next one, null that none is needed."""
     view = await at.seen_by(scope_of(caller), escalation_id)
     if not _changes_nothing(caller, view):
-        # One key for each state of the lease: of two pages that beat at once, one renews it.
-        key = f"beat {view.claim_epoch} {view.lease_until}" if _holds(caller, view) else None
-        order = Order("extend", b"beat", key, lambda actor, *_: Extend(actor, beat=True))
+        # No key: an answer that renewed nothing must not be the answer of the next beat too.
+        order = Order("extend", b"beat", None, lambda actor, *_: Extend(actor, beat=True))
         view = await at.carry_out(caller, escalation_id, order)
     await note_view(using.database, view, caller.login, datetime.now(UTC))
-    again = None if view.lease is None or view.lease_until is None else next_beat(view.lease).total_seconds()
+    over = view.end is not None or view.lease is None or view.lease_until is None
+    again = None if over or view.lease is None else next_beat(view.lease).total_seconds()
     return Heartbeat(escalation_id=escalation_id, lease_until=view.lease_until, again_in_seconds=again)
 
 
@@ -43,6 +43,8 @@ def _holds(caller: Principal, view: View) -> bool:
 
 
 def _changes_nothing(caller: Principal, view: View) -> bool:
+    if view.end is not None and view.assignee == caller.login:
+        return True  # a page that its holder has left open asks for nothing that had to be refused
     if not _holds(caller, view):
         return False
     if view.lease is None or view.lease_until is None or view.claimed_at is None or view.pending is not None:

@@ -8,7 +8,7 @@
     if (document.visibilityState === "visible") {
       try {
         const answer = await fetch(path, { method: "POST" });
-        if (answer.status >= 400 && answer.status < 500) {
+        if ([401, 403, 404, 409, 422].includes(answer.status)) {
           document.getElementById("lease").textContent = "This case is not yours any more. Load the page again.";
           return;
         }

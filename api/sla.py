@@ -59,28 +59,8 @@ async def report(
     async with using.database.read() as connection:
         views = await views_between(connection, scope_of(caller), start - (end - start), end)
         viewed = await first_views_of(connection, caller.tenant, [view.escalation_id for view in views if view.given])
-    window = (start, end)
-    counted = [(view, _item(view, viewed)) for view in views]
-    teams = sorted({view.team for view in views if view.team is not None})
-    return {
-        "from": start,
-        "to": end,
-        "all": _figures([item for _, item in counted], window),
-        "by_severity": {
-            severity.value: _figures([item for view, item in counted if view.severity is severity], window)
-            for severity in Severity
-        },
-        "by_team": {team: _figures([item for view, item in counted if view.team == team], window) for team in teams},
-        "breach_series": _series([item for _, item in counted], window, buckets),
-        "open_by_age": [
-            {
-                "from_seconds": bucket.start.total_seconds(),
-                "to_seconds": None if bucket.end is None else bucket.end.total_seconds(),
-                "count": bucket.count,
-            }
-            for bucket in aging([view.created_at for view in views if _open_at(view, end)], end)
-        ],
-    }
+    # In a thread: a report of many cases must not hold up a claim.
+    return await asyncio.to_thread(_report, views, viewed, (start, end), buckets)
 
 
 @router.post("/v1/escalations/{escalation_id}/recompute", summary="Hold an open case to the settings of today")
@@ -157,6 +137,31 @@ def _instant(written: str, field: str, now: datetime) -> datetime:
         except ValueError as fault:
             raise Invalid(f"{field}: {fault}; or write an instant, as 2026-05-07T10:00:00Z", field=field) from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _report(views: Sequence[View], viewed: Mapping[str, datetime], window: Window, buckets: int) -> dict[str, Any]:
+    start, end = window
+    counted = [(view, _item(view, viewed)) for view in views]
+    teams = sorted({view.team for view in views if view.team is not None})
+    return {
+        "from": start,
+        "to": end,
+        "all": _figures([item for _, item in counted], window),
+        "by_severity": {
+            severity.value: _figures([item for view, item in counted if view.severity is severity], window)
+            for severity in Severity
+        },
+        "by_team": {team: _figures([item for view, item in counted if view.team == team], window) for team in teams},
+        "breach_series": _series([item for _, item in counted], window, buckets),
+        "open_by_age": [
+            {
+                "from_seconds": bucket.start.total_seconds(),
+                "to_seconds": None if bucket.end is None else bucket.end.total_seconds(),
+                "count": bucket.count,
+            }
+            for bucket in aging([view.created_at for view in views if _open_at(view, end)], end)
+        ],
+    }
 
 
 def _open_at(view: View, at: datetime) -> bool:

@@ -170,13 +170,21 @@ def _ailuminate(hazard: str) -> Reader:
 
 
 def labelled(folder: Path, split: str) -> list[Source]:
-    """Text of the project's own: one JSON object a line with `kind`, `request`, `answer`; see labelled/README.md."""
+    """Text of the project's own: one JSON object a line with `kind`, `request`, `answer`; see labelled/README.md.
+
+    Look-alikes of a test that have a `likeness` are sources of their own by it.
+    """
     found = []
     for path in sorted(folder.glob(f"{split}-*.jsonl")):
         rows = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-        for kind in sorted({row["kind"] for row in rows}):
-            pairs = [(row["request"], row["answer"]) for row in rows if row["kind"] == kind]
-            found.append(Source(f"own {path.stem}", split, kind, "bench/labelled", "Apache-2.0", _already(pairs)))
+        groups: dict[tuple[str, str], list[Pair]] = {}
+        for row in rows:
+            likeness = f", {row['likeness']}" if split == "test" and "likeness" in row else ""
+            groups.setdefault((row["kind"], likeness), []).append((row["request"], row["answer"]))
+        found += [
+            Source(f"own {path.stem}{likeness}", split, kind, "bench/labelled", "Apache-2.0", _already(pairs))
+            for (kind, likeness), pairs in sorted(groups.items())
+        ]
     return found
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cli.client import Client
-from cli.failures import Failure
+from cli.failures import CONFLICT, NOT_FOUND, SIGN_IN, USAGE, Failure
 
-_PASSING = frozenset({"unreachable", "timeout", "outcome_unknown"})
+_FINAL = frozenset({USAGE, SIGN_IN, NOT_FOUND, CONFLICT})
 _USUALLY_S = 60.0
 
 
@@ -31,7 +31,7 @@ def _beat(client: Client, escalation_id: str, over: threading.Event, usually_s: 
         try:
             again = client.post(f"/v1/escalations/{escalation_id}/heartbeat")["again_in_seconds"]
         except Failure as failure:
-            if failure.code not in _PASSING:
+            if failure.exit_code in _FINAL or failure.code in ("not_allowed", "conflict_of_interest"):
                 return
         if again is None:
             return

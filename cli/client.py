@@ -123,7 +123,7 @@ class Client:
         *,
         timeout: float,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        given = {name: value for name, value in query.items() if value not in (None, (), [], "", False)}
+        given = {name: value for name, value in query.items() if value is not False and value not in (None, (), [], "")}
         asked = urlencode({n: "true" if v is True else v for n, v in given.items()}, doseq=True)
         where = f"{self._base}{quote(path)}" + (f"?{asked}" if asked else "")
         sent = {"accept": "application/json", "user-agent": "kt", **headers}

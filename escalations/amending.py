@@ -44,7 +44,7 @@ def _wait_on_requester(case: Case, command: WaitOnRequester, now: datetime) -> M
         raise CannotPause("the clock of a critical case is never stopped", reason="critical")
     if case.paused:
         raise CannotPause(f"its clock already stands still until {case.pauses[-1][1].isoformat()}", reason="paused")
-    if _too_late(case, now) or now == case.due_at:
+    if _too_late(case, now) or (now == case.due_at and case.opening.edition >= 3):
         # Of a pause that begins at the deadline the deadline would know nothing: it would pass in the midst of it.
         raise CannotPause("its deadline has passed; a pause would not undo that", reason="breached")
     left = most - sum((end - start for start, end in case.pauses), timedelta(0))
@@ -124,7 +124,7 @@ def _for_severity(case: Case, severity: Severity, *, later: bool) -> SlaTerms:
     target, claim_target = targets[severity]
     limit = None if later else case.terms.due_no_later_than
     terms = replace(case.terms, target=target, claim_target=claim_target, due_no_later_than=limit)
-    moves_later = terms.due_at(case.created_at, case.pauses) > case.due_at
+    moves_later = case.opening.edition >= 3 and terms.due_at(case.created_at, case.pauses) > case.due_at
     # Where settings give the more severe case more time, raising it moves no deadline later either.
     if not later and (moves_later or not severity.at_least(case.severity)):
         return replace(terms, due_no_later_than=case.due_at)

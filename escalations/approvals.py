@@ -62,6 +62,13 @@ def _short(
         able = people_of(rule.approvers, directory)
         if len(able) < rule.required - 1:
             return "approvers", f"{rule.required - 1} must confirm, and of these {_count(able)} may review"
+        owner = next(iter(sorted(able & directory.owners)), None)
+        if owner is not None and len(able) == rule.required - 1:
+            asked = f"a request of {owner}'s application"
+            return (
+                "approvers",
+                f"{rule.required - 1} must confirm, and of these {_count(able - {owner})} can for {asked}",
+            )
     for where, able in _audiences(rule, settings, directory, fixed):
         deciders = able | (people_of(rule.approvers, directory) if rule.approvers else frozenset())
         told = f"{rule.required} people must agree, and"

@@ -72,6 +72,9 @@ def _began(stretch: str | TimeOfDay | None, settings: EscalationSettings, now: d
     if isinstance(stretch, TimeOfDay):
         return _day_of(stretch, now.astimezone(zone_of(stretch.zone)))
     calendar = _calendar(settings)
+    if stretch == "inside_business_hours" and calendar is None:
+        hours = settings.business_hours
+        return _day_of(hours, now.astimezone(zone_of(hours.zone)))
     return now.astimezone(zone_of(settings.business_hours.zone if calendar is None else calendar.zone))
 
 

@@ -49,6 +49,8 @@ def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
             return 1
         return 0
 
+    # Names are looked up there, a few at a time: one that hangs must not hold up those of other receivers.
+    os.environ.setdefault("UV_THREADPOOL_SIZE", "64")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(guarded())
 

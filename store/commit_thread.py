@@ -1,7 +1,8 @@
 """Commits of one SQLite file: on a thread of their own, from the first statement to the flush.
 
 That is one change of threads and back, where a driver that awaits every statement makes a dozen. Where the disk is
-quick and has been at rest, even these two would cost more than the flush: such a commit runs where it is asked for.
+quick and has been at rest, even these two would cost more than the flush: such a commit runs where it is asked for. The
+price is that a disk that hangs in such a flush holds the event loop until it comes back; nothing leaves meanwhile.
 """
 
 from __future__ import annotations
@@ -141,7 +142,10 @@ def _commit(connection: sqlite3.Connection, work: Work) -> None:
 
 
 def _is_locked(fault: Exception | None) -> bool:
-    return isinstance(fault, sqlite3.OperationalError) and fault.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    return (
+        isinstance(fault, sqlite3.OperationalError)
+        and getattr(fault, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    )
 
 
 def _told(fault: Exception | None) -> Exception | None:

@@ -14,9 +14,9 @@ from workflows.messages import NOTIFICATIONS_QUEUE, ChannelTest, GivenUp, Notifi
 from workflows.ports import Notifying
 
 FOR_DAYS = RetryPolicy(
-    initial_interval=timedelta(seconds=5), backoff_coefficient=1.2, maximum_interval=timedelta(hours=24)
+    initial_interval=timedelta(seconds=5), backoff_coefficient=1.2, maximum_interval=timedelta(minutes=10)
 )
-"""What fails brings its own wait with it, a day at most; only after a worker that died these intervals count."""
+"""What fails brings its own wait with it, which may be longer; only after a worker that died these intervals count."""
 GIVEN_UP_AFTER = timedelta(hours=80)
 """Standard Webhooks' ten attempts take 75 hours and a half, and what waits for a place a little more."""
 FOR_EVER = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))

@@ -85,11 +85,12 @@ async def call(client: AsyncWebClient, method: str, body: dict[str, Any], *, rea
         answer = await (client.api_call(method, data=body) if reads else client.api_call(method, json=body))
     except SlackApiError as refused:
         raise _error(refused.response) from None
+    except (aiohttp.ClientError, OSError) as away:
+        # Before the next: a certificate that does not fit is a ValueError too.
+        raise SlackAway(type(away).__name__) from None
     except (AttributeError, ValueError):
         # What the SDK makes of an answer that is no JSON object.
         raise SlackError(200, "unknown", {}) from None
-    except (aiohttp.ClientError, OSError) as away:
-        raise SlackAway(type(away).__name__) from None
     return cast(dict[str, Any], answer.data)
 
 

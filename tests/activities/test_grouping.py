@@ -19,13 +19,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from activities.channels.digest import MOST_NAMED
+from activities.failing import attempt_of
 from activities.notify import Notifier
 from escalations.grouping import QuietHours
 from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 from escalations.views import View
 from runtime.temporal_binary import find_cli, usual_sources
-from store.attempts import Attempt, AttemptOutcome, list_attempts
+from store.attempts import Attempt, AttemptOutcome, list_attempts, put_attempt
 from store.database import Database, sqlite_url
 from store.escalations import put_view
 from store.groups import waiting_in
@@ -246,6 +247,24 @@ async def test_a_message_for_many_falls_through_at_the_third_failure_and_goes_on
     for case in ("esc_1", "esc_2"):
         rows = [(row.attempt, row.next_channel, row.problem) for row in await house.failed(case)]
         assert rows == [(n, "email" if n == 3 else None, "Slack answered 503 unknown") for n in (1, 2, 3, 4)]
+
+
+async def test_of_many_whoever_has_not_fallen_through_yet_does(house: House) -> None:
+    await house.configure(email={}, group={"wait": "1s", "at_least": 2}, fall_through="email")
+    first, second = told(1), told(2)
+    fell = attempt_of(first, 1, AttemptOutcome.FAILED, problem="Slack answered 503", following="email")
+    async with house.database.write() as connection:
+        await put_attempt(connection, "default", fell)
+    house.slack.scripted["chat.postMessage"] += [Answer(503)] * 3
+    await house.tell(first, second)
+    async with house.working(hurry=100):
+
+        async def arrived() -> bool:
+            return await house.rows("esc_2", AttemptOutcome.SENT) == 2
+
+        await eventually(arrived, "the message on Slack, after the mail")
+    assert [row.next_channel for row in await house.failed("esc_1")] == ["email", None, None, None]
+    assert [row.next_channel for row in await house.failed("esc_2")].count("email") == 1
 
 
 async def test_a_message_for_many_is_held_to_the_same_patience(house: House) -> None:

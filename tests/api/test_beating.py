@@ -15,7 +15,7 @@ import pytest
 
 from cli.beating import kept
 from cli.client import Client
-from cli.failures import Failure
+from cli.failures import CONFLICT, Failure, from_problem
 from tests.support.ledger import ledger_entries
 from tests.support.stack import Stack, wait_for
 
@@ -90,6 +90,15 @@ def test_only_the_holder_keeps_it_and_the_refusal_says_who_that_is(stack: Stack)
     assert beat(stack, held, "auditor").status_code == 403
 
 
+def test_a_page_that_is_left_open_after_the_decision_is_told_that_it_need_not_beat(stack: Stack) -> None:
+    held = stack.create()["escalation_id"]
+    stack.decide(held, "block")
+    answer = beat(stack, held)
+    assert (answer.status_code, answer.json()["again_in_seconds"]) == (200, None)
+    written = [entry["type"] for entry in ledger_entries(stack.data_dir / "ledger") if entry["escalation_id"] == held]
+    assert "escalation.refused" not in written
+
+
 def test_without_a_lease_no_beat_is_needed(stack: Stack) -> None:
     with stack.settings(sla={"claim_lease": "off"}):
         held = stack.create()["escalation_id"]
@@ -114,10 +123,11 @@ class Asked(Client):
 
 
 def test_kt_beats_while_somebody_decides_and_stops_when_told() -> None:
-    client = Asked(0.0, Failure("gone for now", code="unreachable"), 0.0, Failure("held by ben", code="not_holder"))
+    passing = Failure("gone for now", code="unreachable"), from_problem(503, {"code": "unavailable"})
+    client = Asked(0.0, *passing, 0.0, Failure("held by ben", CONFLICT, code="not_holder"))
     with kept(client, "esc_1", usually_s=0.0):
         assert client.done.wait(30)
-    assert client.paths == ["/v1/escalations/esc_1/heartbeat"] * 4
+    assert client.paths == ["/v1/escalations/esc_1/heartbeat"] * 5
 
 
 def test_the_page_of_a_case_keeps_the_claim_of_who_looks_at_it(stack: Stack, held: str, tmp_path: Path) -> None:

@@ -14,7 +14,14 @@ def held(stack: Stack) -> str:
     return str(stack.create("Write to jane@roe.example now.")["escalation_id"])
 
 
-def test_the_documented_session_word_for_word(stack: Stack, held: str) -> None:
+@pytest.fixture
+def urgent(stack: Stack) -> str:
+    """One that stands on the first page of a list, however many others wait."""
+    return str(stack.create("Write to jane@roe.example now.", severity="critical")["escalation_id"])
+
+
+def test_the_documented_session_word_for_word(stack: Stack, urgent: str) -> None:
+    held = urgent
     listed = json.loads(stack.kt("escalation", "list", "--status", "open", "--json"))
     row = next(item for item in listed["escalations"] if item["escalation_id"] == held)
     assert (row["status"], row["reason_code"]) == ("open", "legal_opinions")
@@ -68,10 +75,10 @@ def test_the_other_commands_say_what_they_did(stack: Stack, held: str) -> None:
     assert "high has a target of 1h" in explained
 
 
-def test_a_pipe_gets_tab_separated_lines_and_no_colours(stack: Stack, held: str) -> None:
+def test_a_pipe_gets_tab_separated_lines_and_no_colours(stack: Stack, urgent: str) -> None:
     lines = stack.kt("escalation", "list", "--status", "open").splitlines()
     assert lines[0].split("\t")[:3] == ["ID", "SEVERITY", "STATUS"]
-    assert any(line.startswith(held) for line in lines)
+    assert any(line.startswith(urgent) for line in lines)
     assert "\x1b" not in "".join(lines)
 
 

@@ -146,6 +146,13 @@ def test_a_severity_that_is_raised_moves_no_deadline_later_where_it_has_more_tim
     assert moved.due_at == START + 15 * MINUTE
 
 
+def test_a_case_from_before_that_rule_replays_as_it_was() -> None:
+    targets = ((Severity.HIGH, 10 * MINUTE, None), (Severity.CRITICAL, 15 * MINUTE, None))
+    terms = replace(TERMS, target=10 * MINUTE, by_severity=targets)
+    case = after(opened(sla=terms, edition=2), 0, Claim(ANA))[0]
+    assert after(case, 1, SetSeverity(ANA, Severity.CRITICAL))[0].due_at == START + 15 * MINUTE
+
+
 def test_no_pause_begins_at_the_deadline() -> None:
     with pytest.raises(CannotPause) as refused:
         after(held_by_ana(), 60, wait())

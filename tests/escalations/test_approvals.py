@@ -309,6 +309,16 @@ def test_the_owner_of_an_application_does_not_count_for_its_requests() -> None:
     assert list(shortages(settings({"match": {"any": True}}), replace(DIRECTORY, owners=frozenset({"sam"})))) == []
 
 
+def test_nor_does_an_owner_count_among_the_approvers_of_a_rule() -> None:
+    made = settings({"match": {"any": True}, "approvers": ["ben"]})
+    assert list(shortages(made, DIRECTORY)) == []
+    [(_, field, told)] = shortages(made, replace(DIRECTORY, owners=frozenset({"ben"})))
+    assert (field, told) == (
+        "approvers",
+        "1 must confirm, and of these nobody can for a request of ben's application",
+    )
+
+
 @pytest.mark.parametrize(("team", "user"), [("team:compliance", None), ("compliance", None), (None, "sam@example.com")])
 def test_where_a_policy_configuration_routes_by_itself_enough_people_must_be_able_to_agree(
     team: str | None, user: str | None

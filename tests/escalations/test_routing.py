@@ -147,6 +147,15 @@ def test_time_of_day_is_read_in_its_own_zone(when: str, stretch: Any, matches: b
     assert (choice.route is not None) == matches
 
 
+@pytest.mark.parametrize(("weekday", "matches"), [("fri", True), ("sat", False)])
+def test_a_night_of_business_hours_is_that_of_the_day_on_which_it_began(weekday: str, matches: bool) -> None:
+    rules = [{"name": "n", "match": {"time_of_day": "inside_business_hours", "weekday": weekday}, "route_to": "ana"}]
+    hours = {"from": "22:00", "to": "06:00", "days": [1, 2, 3, 4, 5]}
+    made = EscalationSettings.model_validate({"business_hours": hours, "escalation_routing": {"rules": rules}})
+    saturday = datetime.fromisoformat("2026-05-09T02:00+00:00")
+    assert (choose_next(facts(), made, PEOPLE, saturday, None).route is not None) == matches
+
+
 @pytest.mark.parametrize(
     "match",
     [

@@ -105,8 +105,16 @@ async def get_consumers(caller: Readers, using: Using) -> dict[str, Any]:
 
 @router.post("/consumers", tags=["directory"], status_code=201, summary="Create a consumer")
 async def post_consumer(caller: Admin, using: Using, body: ConsumerBody) -> dict[str, Any]:
+    """Its owner, given by login or address, is kept by login: that is what reviewers are compared with."""
+    owner = None
+    if body.owner is not None:
+        async with using.database.read() as connection:
+            person = await find_user(connection, caller.tenant, body.owner)
+        if person is None:
+            raise Invalid(f"there is no user {body.owner!r}; `kt user list` shows them", field="owner")
+        owner = person.login
     consumer = Consumer(
-        body.consumer_id, body.name or body.consumer_id, body.team, body.consumer_group, body.owner, datetime.now(UTC)
+        body.consumer_id, body.name or body.consumer_id, body.team, body.consumer_group, owner, datetime.now(UTC)
     )
     await note_change(using, caller, "consumer.created", consumer=consumer.consumer_id)
     async with using.database.write() as connection:

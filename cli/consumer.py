@@ -32,7 +32,7 @@ def create(
     name: Annotated[str | None, typer.Option(help="As people call it.")] = None,
     team: Annotated[str | None, typer.Option(help="The team it belongs to.")] = None,
     group: Annotated[str | None, typer.Option("--group", "--consumer-group", help="Its consumer group.")] = None,
-    owner: Annotated[str | None, typer.Option(help="The login of the person behind it, if any.")] = None,
+    owner: Annotated[str | None, typer.Option(help="The person behind it, if any: login or e-mail.")] = None,
     profile: Profile = None,
     json: Json = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.requesters import ROLES, Requester, asking
+from tests.support.requesters import CASE, ROLES, Requester, asking
 from tests.support.stack import Stack
 
 REFUSED = 1
@@ -197,3 +197,33 @@ def written(operation: str) -> str:
     """What the ledger calls it."""
     verb = OPERATIONS[operation][0]
     return WRITTEN.get(verb, verb)
+
+
+def test_an_owner_may_be_given_by_address_and_is_kept_apart_all_the_same(stack: Stack) -> None:
+    admin, login = stack.api("admin"), "owns-by-address"
+    person = {"login": login, "email": f"{login}@example.com", "roles": ["senior"], "teams": ["default-reviewers"]}
+    assert admin.post("/v1/users", json=person).status_code == 201
+    made = admin.post("/v1/consumers", json={"consumer_id": f"{login}-app", "owner": f"{login}@Example.com"})
+    assert (made.status_code, made.json()["owner"]) == (201, login)
+    key, token = (
+        admin.post("/v1/tokens", json=who).json()["token"]
+        for who in ({"consumer_id": f"{login}-app"}, {"login": login})
+    )
+    held = post(stack, key, "", CASE)
+    assert held.status_code == 201, held.text
+    for operation, body in (("claim", {}), ("resolve", {"resolution": "allow"})):
+        refused = post(stack, token, f"/{held.json()['escalation_id']}/{operation}", body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "conflict_of_interest"), refused.text
+
+
+def test_an_owner_nobody_knows_is_refused(stack: Stack) -> None:
+    admin = stack.api("admin")
+    refused = admin.post("/v1/consumers", json={"consumer_id": "nobody-s-app", "owner": "reviewer-2"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "owner")
+    assert refused.json()["detail"] == "there is no user 'reviewer-2'; `kt user list` shows them"
+    assert "nobody-s-app" not in admin.get("/v1/consumers").text
+
+
+def post(stack: Stack, token: str, path: str, body: dict[str, Any]) -> httpx.Response:
+    url, headers = f"{stack.info['api_url']}/v1/escalations{path}", {"authorization": f"Bearer {token}"}
+    return httpx.post(url, json=body, headers=headers, timeout=30)

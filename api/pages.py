@@ -15,7 +15,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from activities.channels.words import finding, instant, standing
+from activities.channels.words import finding, instant, standing, when_due
 from api import decisions
 from api.authentication import Using, authenticate, scope_of
 from api.desk import AtDesk
@@ -71,7 +71,7 @@ def _case(view: View, login: str) -> HTMLResponse:
         "Policy": finding(view),
         "Severity": f"{view.severity.value}: {view.severity.description}",
         "Status": standing(view),
-        "Due": instant(view.sla_deadline),
+        "Due": when_due(view),
     }
     rows = "".join(f"<dt><strong>{name}</strong></dt><dd>{html.escape(told)}</dd>" for name, told in facts.items())
     action = ""

@@ -18,6 +18,7 @@ _TEXTS = {"note_digest": "note", "text_digest": "text", "reason_digest": "reason
 
 
 def present(view: View, services: Services, note: str | None = None) -> Escalation:
+    left = view.left_when_paused
     return Escalation(
         escalation_id=view.escalation_id,
         status=view.status.value,
@@ -34,6 +35,7 @@ def present(view: View, services: Services, note: str | None = None) -> Escalati
         breached_at=view.breached_at,
         claim_due_at=view.claim_due_at,
         paused_until=view.paused_until,
+        left_when_paused=None if left is None else int(left.total_seconds()),
         calendar=view.open_time.calendar if view.open_time else None,
         assignee=view.assignee,
         claimed_at=view.claimed_at,

@@ -197,6 +197,7 @@ class Escalation(BaseModel):
     ack_until: Annotated[datetime | None, Field(description="in a chain, when its next leg is asked")] = None
     score: Annotated[float | None, Field(description="how sure the policy was, from 0 to 1")] = None
     paused_until: datetime | None = None
+    left_when_paused: Annotated[int | None, Field(description="seconds to the deadline while the clock stands")] = None
     calendar: str | None = None
     assignee: str | None
     claimed_at: datetime | None

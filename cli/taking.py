@@ -13,7 +13,8 @@ from cli.case_context import show_context
 from cli.client import Client
 from cli.failures import NOT_FOUND, USAGE, Failure
 from cli.options import Json, Profile, connect
-from cli.output import ago, is_terminal, note, show_json, show_line, visible
+from cli.output import is_terminal, note, show_json, show_line, visible
+from cli.watching import due
 
 _KEYS = "a allow · b block · r redact and allow · e escalate · s skip (gives it back) · q stop (you keep it)"
 _RESOLUTIONS = {"a": "allow", "b": "block", "r": "redact_and_allow"}
@@ -71,7 +72,7 @@ def show_case(found: dict[str, Any], as_json: bool) -> None:
         return
     for name in _SHOWN:
         show_line(f"{name + ':':<15} {visible(str(found[name]))}")
-    show_line(f"{'due:':<15} {ago(found['sla_deadline'])}")
+    show_line(f"{'due:':<15} {due(found)}")
     show_context(found["context"])
     held, proposal = found["escalation_id"], found.get("proposal")
     show_line("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as parser
 import time
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from cli.client import Client
 from cli.failures import Failure
 from cli.options import Json, Profile, connect
 from cli.output import ago, is_terminal, note, show_json_line, show_line, show_table, visible
+from escalations.durations import paused
 
 COLUMNS = ("ID", "SEVERITY", "STATUS", "SLA", "DUE", "TRIGGER", "TEAM", "ASSIGNEE", "CREATED")
 PATIENCE_S = 60.0
@@ -61,12 +63,18 @@ def row_of(item: dict[str, Any]) -> tuple[Any, ...]:
         item["severity"],
         item["status"],
         item["sla_state"],
-        ago(item["sla_deadline"]) if item["status"] in ("open", "claimed") else "-",
+        due(item) if item["status"] in ("open", "claimed") else "-",
         f"{item['policy_rule']}/{item['reason_code']}",
         item["team"] or "-",
         item["assignee"] or "-",
         ago(item["created_at"]),
     )
+
+
+def due(item: dict[str, Any]) -> str:
+    """How far its deadline is; what is left while its clock stands still."""
+    left = item.get("left_when_paused")
+    return ago(item["sla_deadline"]) if left is None else paused(timedelta(seconds=left))
 
 
 def _show(client: Client, status: list[str] | None, team: str | None) -> None:

@@ -59,3 +59,10 @@ def format_duration(length: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def paused(left: timedelta) -> str:
+    """Of a clock that stands still: what is left on it, in whole minutes."""
+    hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
+    parts = [f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count]
+    return f"Paused, {' '.join(parts) or 'less than 1 min'} left"

@@ -11,7 +11,7 @@ from escalations.facts import Facts
 from escalations.routes import Route
 from escalations.severity import Severity
 from escalations.sla import SlaState
-from escalations.windows import OpenTime
+from escalations.windows import ALWAYS, OpenTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,14 @@ class View:
     given: bool = False
     taken_at: datetime | None = None
     lease: timedelta | None = None
+
+    @property
+    def left_when_paused(self) -> timedelta | None:
+        """How much open time is left to its deadline while its clock stands still, else None. The deadline is
+        that of a pause as long as planned, so it tells nobody when the case will be due."""
+        if self.paused_until is None or self.end is not None:
+            return None
+        return (self.open_time or ALWAYS).between(self.paused_until, max(self.paused_until, self.sla_deadline))
 
     @property
     def unseen(self) -> bool:

@@ -21,7 +21,7 @@ import aiosmtplib
 
 from activities.channels.effects import effect_of
 from activities.channels.faults import fault, secret
-from activities.channels.words import finding, instant, page, plain, standing
+from activities.channels.words import finding, page, plain, standing, when_due
 from escalations.channels import EmailChannel as EmailSettings
 from escalations.events import EventType
 from escalations.severity import Severity
@@ -133,7 +133,7 @@ def compose(
         "Severity": view.severity.value,
         "Policy": finding(view),
         "Status": standing(view),
-        "Due": instant(view.sla_deadline),
+        "Due": when_due(view),
         "For": plain(notification.recipient),
     }
     if excerpt and view.end is None:

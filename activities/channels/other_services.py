@@ -17,7 +17,7 @@ from functools import partial
 
 from activities.channels.effects import effect_of
 from activities.channels.faults import fault, no_secret, secret
-from activities.channels.words import finding, instant, page, plain, standing
+from activities.channels.words import finding, page, plain, standing, when_due
 from escalations.channels import AppriseChannel as AppriseSettings
 from escalations.severity import Severity
 from workflows.messages import Notification
@@ -41,7 +41,7 @@ class AppriseChannel:
             return False
         lines = (
             f"Status: {standing(view)}",
-            f"Due: {instant(view.sla_deadline)}",
+            f"Due: {when_due(view)}",
             f"For: {plain(notification.recipient)}",
             page(self._environment, view.escalation_id),
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from activities.channels.words import finding, instant, plain, standing
+from activities.channels.words import finding, instant, plain, standing, when_due
 from escalations.views import View
 
 EVENT_TYPE = "keeptrusts_escalation"
@@ -66,7 +66,7 @@ def blocks(view: View, link: str, look: Look) -> list[dict[str, Any]]:
         ("Policy", escaped(finding(view))),
         ("Severity", escaped(f"{severity}: {view.severity.description}")),
         ("Status", escaped(standing(view))),
-        ("Due", f"{due(view)}{_overdue(view)}"),
+        ("Due", f"{when_due(view, due(view))}{_overdue(view)}"),
     ]
     excerpt = look.excerpt if view.end is None else None
     told = "an excerpt; it may hold more than was recognised" if excerpt else "what is under review is not shown here"

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from escalations.case import End
 from escalations.decisions import Resolution
+from escalations.durations import paused
 from escalations.views import View
 
 _RESOLUTIONS = {
@@ -64,9 +65,17 @@ def standing(view: View) -> str:
         missing = view.required_approvals - len(view.proposal.people)
         told = f"{_RESOLUTIONS[decision.resolution.value]} is what {plain(decision.reviewer)} proposes"
         return f"{told}; {missing} more must confirm"
+    still = "" if view.left_when_paused is None else ", paused"
     if view.assignee:
-        return f"Claimed by {plain(view.assignee)}"
-    return f"Open, in the queue of {plain(view.team or view.route.destination)}"
+        return f"Claimed by {plain(view.assignee)}{still}"
+    return f"Open, in the queue of {plain(view.team or view.route.destination)}{still}"
+
+
+def when_due(view: View, told: str | None = None) -> str:
+    """When it is due, in the words of the channel if it has its own. Of a case whose clock stands still, what is left:
+    it has no due time until it goes on."""
+    left = view.left_when_paused
+    return paused(left) if left is not None else told or instant(view.sla_deadline)
 
 
 def _blindly(view: View) -> str | None:

@@ -9,6 +9,7 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -278,3 +279,11 @@ def test_the_openapi_document_describes_every_operation_of_the_contract(stack: S
         for method, operation in operations.items():
             assert operation.get("summary"), f"{method} {path} has no summary"
     assert document["components"]["schemas"]["ResolveBody"]["examples"]
+
+
+def test_the_documentation_names_every_path(stack: Stack, root: Path) -> None:
+    """By each of its words: the table puts together what belongs together."""
+    written = (root / "docs/api.md").read_text(encoding="utf-8")
+    paths = [path for path in raw(stack, "GET", "/openapi.json").json()["paths"] if path.startswith("/v1/")]
+    words = {word for path in paths for word in path.split("/") if word and not word.startswith("{")}
+    assert sorted(word for word in words if word not in written) == []

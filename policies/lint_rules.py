@@ -209,7 +209,7 @@ RULES = {
         "add a rule for the other hours, or a catch-all",
     ),
     "KT310": Rule(
-        "A rule matches a name that no policy and no category has, but nearly.", "correct the name, if it is a typo"
+        "Settings name a policy or a category that there is not, but nearly.", "correct the name, if it is a typo"
     ),
     "KT311": Rule(
         "A channel is set up and no rule names it.", "name it in notification_channel of a rule, or remove it"

@@ -34,6 +34,7 @@ def settings_complaints(
 def settings_warnings(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
     """What is only odd: such settings are taken all the same."""
     yield from _rules(document, settings)
+    yield from _policy_names(document, settings)
     yield from _clocks(document, settings)
     yield from _hours(document, settings)
     yield from _channels(document, settings)
@@ -77,13 +78,32 @@ def _rules(document: Document, settings: EscalationSettings) -> Iterator[Complai
         if before is not None and not caught:
             told = f"rule {rule.name!r} stands behind rule {before.name!r}, which matches all that it would"
             yield warn("KT301", f"{told} and is never reached", index)
-        for number, name in enumerate(rule.match.policy_rule or ()):
-            known = {*POLICIES, *OVERSIGHT_CATEGORIES}
+
+
+def _policy_names(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+    """Names nearly those of a policy: what stands under one would never apply, and nobody would see."""
+    known = {*POLICIES, *OVERSIGHT_CATEGORIES}
+    for trail, names in _named_policies(settings):
+        for number, name in enumerate(names or ()):
             word = name.rpartition(".")[2]
             near = suggest(word, known, cutoff=0.85)
             if word not in known and near:
-                trail = (index, "match", "policy_rule", number)
-                yield warn("KT310", f"no policy and no category is named {name!r}{near}", *trail)
+                told = f"no policy and no category is named {name!r}{near}"
+                yield complain(document, (*trail, number), "KT310", told, warning=True)
+
+
+def _named_policies(settings: EscalationSettings) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...] | None]]:
+    """Every place where settings name policies or what they find, and the names there."""
+    for index, rule in enumerate(settings.escalation_routing.rules):
+        yield ("escalation_routing", "rules", index, "match", "policy_rule"), rule.match.policy_rule
+    for index, override in enumerate(settings.sla.overrides):
+        yield ("sla", "overrides", index, "match", "policy"), override.match.policy
+    decisions = settings.decisions
+    for index, approval in enumerate(decisions.approvals):
+        yield ("decisions", "approvals", index, "match", "policy_rule"), approval.match.policy_rule
+    yield ("decisions", "slack_decisions"), decisions.slack_decisions
+    if decisions.second_review is not None:
+        yield ("decisions", "second_review", "policy_rule"), decisions.second_review.policy_rule
 
 
 def _covers(earlier: Match, later: Match) -> bool:

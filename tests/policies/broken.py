@@ -323,6 +323,30 @@ BROKEN: dict[str, tuple[str, str, int, str]] = {
         3,
         "'legal_opinions'?",
     ),
+    "other targets for a typo": (
+        RULES + "sla: {overrides: [{match: {policy: legal_opinion}, high: 30m}]}\n",
+        "KT310",
+        5,
+        "'legal_opinions'?",
+    ),
+    "approvals for a typo": (
+        RULES + "decisions: {approvals: [{match: {policy_rule: legal_opinion}}]}\n",
+        "KT310",
+        5,
+        "'legal_opinions'?",
+    ),
+    "decisions in Slack for a typo": (
+        RULES + "decisions: {slack_decisions: [legal_opinion]}\n",
+        "KT310",
+        5,
+        "'legal_opinions'?",
+    ),
+    "second looks for a typo": (
+        RULES + "decisions: {second_review: {share: 5%, policy_rule: human-oversight.legal_opinion}}\n",
+        "KT310",
+        5,
+        "'legal_opinions'?",
+    ),
     "a channel that no rule names": (
         RULES + "notification_channels:\n  oncall: {type: pagerduty, routing_key_ref: {env: K}}\n",
         "KT311",

@@ -109,6 +109,24 @@ def test_by_kt_it_is_refused_and_recorded(stack: Stack, asked: Asked, operation:
         assert stack.escalation(held)["proposal"]["number"] == 3
 
 
+@pytest.mark.parametrize("assigner", ["senior", "admin"])
+def test_nobody_else_gives_it_to_them_and_the_attempt_is_on_the_record(
+    stack: Stack, asked: Asked, assigner: str
+) -> None:
+    requester = asked.requester
+    for held in asked.cases:
+        if "auditor" in requester.login:
+            # Whoever may not review is given nothing, theirs or not.
+            assert stack.act(held, "assign", {"assignee": requester.login}, who=assigner).status_code == 422
+            continue
+        with requester.on_the_record(stack, held, "assign", assigner, "conflict_of_interest"):
+            refused = stack.act(held, "assign", {"assignee": requester.login}, who=assigner)
+        assert (refused.status_code, refused.json()["code"]) == (403, "conflict_of_interest"), refused.text
+        with requester.on_the_record(stack, held, "assign", assigner, "conflict_of_interest"):
+            stack.kt("escalation", "assign", held, "--assignee", requester.login, who=assigner, code=REFUSED)
+        assert stack.escalation(held)["assignee"] is None
+
+
 def in_bulk(requester: Requester, held: str, resolution: str = "block") -> httpx.Response:
     items = [{"escalation_id": held, "note": "It is mine."}]
     return requester.client.post("/v1/escalations/bulk", json={"resolution": resolution, "items": items})

@@ -29,7 +29,7 @@ class GroupCommit(Generic[Item, Receipt]):
 
     `commit` returns one receipt per item. If it raises, everybody in that batch gets the error and nothing of the
     batch has happened. `largest` bounds a batch. `quick`, where given, is tried first: it begins a commit elsewhere,
-    without a turn of the event loop, and tells of its end on the loop, perhaps at once; see `Quick`.
+    without a turn of the event loop, and tells of its end on the loop; see `Quick`.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from policies.detectors import Span
 ARGUMENTS = ("/arguments", "/input")
 """How the JSON Pointers of such texts end."""
 
-_PART = re.compile(r'"(?:[^"\\]|\\.)*+"|-?\d[\d.eE+-]*+', re.DOTALL)
+_PART = re.compile(r'"(?>(?:[^"\\]|\\.)*)"|-?\d[\d.eE+-]*+', re.DOTALL)
 _CHARACTER = re.compile(r"\\u[0-9A-Fa-f]{4}|\\.|[^\\]", re.DOTALL)
 
 

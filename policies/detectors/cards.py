@@ -16,8 +16,8 @@ import re2  # type: ignore[import-untyped]
 
 from policies.detectors.stretches import Marked, Stretch
 
-_PLAIN = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){11,}+")
-_ANY = re.compile(r"\d(?:[\W_]{0,4}+\d){11,}+")
+_PLAIN = re.compile(r"(?<![\d.-])\d(?>(?:[ -]?\d){11,})")
+_ANY = re.compile(r"\d(?>(?:[\W_]{0,4}+\d){11,})")
 _CODE = re.compile(
     r"(?i)\b(?:cvv2?|cvc2?|cv2|cid|csc|security code|card verification(?: (?:code|value|number))?)\b[\W_]{0,4}"
     r"(?:(?:is|are|number|code|no)\b[\W_]{0,4}){0,2}(\d{3,4})(?!\d)"

@@ -19,13 +19,13 @@ from policies.detectors.words import Folded
 from policies.normalising import beyond_ascii
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{16,}+=*")
-_HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9A-Fa-f]{2}[ :]?){10,}+")
-_ESCAPES = re.compile(r"(?:\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|&#x?[0-9A-Fa-f]{2,5};){6,}+")
+_HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?>(?:[0-9A-Fa-f]{2}[ :]?){10,})")
+_ESCAPES = re.compile(r"(?>(?:\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|&#x?[0-9A-Fa-f]{2,5};){6,})")
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|&#x([0-9A-Fa-f]{2,5});|&#(\d{2,6});")
-_PERCENT = re.compile(r"(?:[\w.+-]*%[0-9A-Fa-f]{2}){4,}+[\w.+-]*")
-_BITS = re.compile(r"(?<![01])(?:[01]{8} ?){8,}+")
+_PERCENT = re.compile(r"(?>(?:[\w.+-]*%[0-9A-Fa-f]{2}){4,})[\w.+-]*")
+_BITS = re.compile(r"(?<![01])(?>(?:[01]{8} ?){8,})")
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}+")
-_SPACED = re.compile(r"(?<!\w)\w(?:[ .*_|\u00b7-]\w(?!\w)){5,}+")
+_SPACED = re.compile(r"(?<!\w)\w(?>(?:[ .*_|\u00b7-]\w(?!\w)){5,})")
 _LEET_WORD = re.compile(
     r"(?<![\w@$])(?=[\w@$!]{0,30}[A-Za-z])(?=[\w@$!]{0,30}[013457@$!])[A-Za-z013457@$!]{3,30}(?![\w@$])"
 )

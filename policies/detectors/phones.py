@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from policies.detectors.stretches import Stretch
 
 _CANDIDATE = re.compile(
-    r"(?<![\w.,@#/$€£-])[+(]{0,2}+\d{1,15}+(?:[ .\u00a0/()-]{1,2}+\d{1,10}+){0,6}+(?:\s?(?:x|ext\.?|#)\s?\d{1,6}+)?(?![\w@]|[.,/-]\d)"
+    r"(?<![\w.,@#/$€£-])[+(]{0,2}+\d{1,15}+(?>(?:[ .\u00a0/()-]{1,2}+\d{1,10}+){0,6})(?:\s?(?:x|ext\.?|#)\s?\d{1,6}+)?(?![\w@]|[.,/-]\d)"
 )
 _SURE = re.compile(r"\+\d|\(\d{2,4}\)[ .-]?\d|\(\+\d|\d ?(?:x|ext)")
 _NORTH_AMERICA = re.compile(r"(?:(?:\+?1|001)[ .-]?)?\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}\Z")

@@ -45,7 +45,7 @@ _SSN_DIGITS = 9
 _SSN_SAID = re.compile(r"(?i)\b(?:ssn|social security)\b\D{0,30}((?!000|666|9\d\d)\d{3}(?!00)\d{2}(?!0000)\d{4})(?!\d)")
 _SSN_HEADS = r"ssn|social security"
 _IBAN = re.compile(
-    r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}+(?:[ -]?[A-Za-z0-9]{1,3}+)?(?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?>(?:[ -]?[A-Za-z0-9]{4}){2,7})(?:[ -]?[A-Za-z0-9]{1,3}+)?(?![A-Za-z0-9])"
 )
 _IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)")
 _IPV6 = re.compile(r":[0-9A-Fa-f:]{1,38}+(?:(?:\.?\d{1,3}){4})?(?![\w:])")

@@ -57,7 +57,7 @@ _FEW = 2
 _OTHER_LETTERS = re.compile("[\u0400-\u0fff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 _DEEPEST = 2
 _HIDDEN = 0.3
-_REPEATED = re.compile(r"(?:(\b\w{2,20}\b)\W{1,3}(?:\1\W{1,3}){7,}+)")
+_REPEATED = re.compile(r"(?:(\b\w{2,20}\b)\W{1,3}(?>(?:\1\W{1,3}){7,}))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _LEAST = 4
 _AROUND = 8
 """Characters before and after; and up to so many between two digits, room for a bank code in the middle of an IBAN."""
 _STRETCH: Any = re2.compile(rf"[0-9](?:[^0-9]{{0,{_AROUND}}}[0-9]){{{_LEAST - 1},}}")
-_STRETCH_OF_ANY = re.compile(rf"\d(?:[^\d]{{0,{_AROUND}}}+\d)*+")
+_STRETCH_OF_ANY = re.compile(rf"\d(?>(?:[^\d]{{0,{_AROUND}}}+\d)*)")
 _UNUSUAL = re.compile("[\u017f\u212a\u0130\u0131]|\\d")
 """Digits of other scripts, and the letters that are ASCII in another case."""
 _LETTER_AND_DIGIT = re.compile(rb"[a-z][0-9]")

@@ -6,6 +6,7 @@ Everything listens on loopback only, and ends with its context.
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import socket
 import subprocess
@@ -164,8 +165,9 @@ def rival(directory: Path, upstream: int) -> Iterator[tuple[int, str]]:
 
 
 def rival_program() -> Path:
-    """Its command, in an environment of its own that is made once."""
-    home = platformdirs.user_cache_path("keeptrusts-bench") / f"litellm-{RIVAL}"
+    """Its command, in an environment of its own that is made once for each interpreter: both run on the same one."""
+    interpreter = f"python-{platform.python_version()}"
+    home = platformdirs.user_cache_path("keeptrusts-bench") / f"litellm-{RIVAL}-{interpreter}"
     program = home / "bin" / "litellm"
     if not program.exists():
         print(f"installing litellm[proxy]=={RIVAL} into {home} …", file=sys.stderr)

@@ -11,12 +11,13 @@ import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
@@ -181,6 +182,17 @@ async def warned_and_back_in_the_queue(bench: Bench, held: str) -> None:
     await bench.do(held, Withdraw(CONSUMER))
 
 
+async def kept_by_beats_up_to_the_bound(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    with suppress(WorkflowUpdateFailedError):
+        while True:
+            await bench.do(held, Extend(ANA, beat=True))
+            await asyncio.sleep(0.3)
+    await bench.happened(held, "extended")
+    await bench.happened(held, "lease_expired")
+    await bench.do(held, Withdraw(CONSUMER))
+
+
 async def decided_by_three(bench: Bench, held: str) -> None:
     await bench.do(held, Claim(ANA))
     await bench.do(held, resolve(ANA, Resolution.BLOCK))
@@ -276,6 +288,7 @@ SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = 
     "reminded-and-overdue": (opening(sla=SOON), reminded_and_overdue),
     "waited-and-of-another-severity": (opening(sla=AMENDABLE), waited_and_of_another_severity),
     "warned-and-back-in-the-queue": (opening(sla=BRIEFLY_HELD), warned_and_back_in_the_queue),
+    "kept-by-beats-up-to-the-bound": (opening(sla=BRIEFLY_HELD), kept_by_beats_up_to_the_bound),
     "decided-by-three": (opening(sla=HOURS, route=SLACK, decisions=BY_THREE), decided_by_three),
     "undone-and-then-released": (opening(sla=HOURS, decisions=UNDOABLE), undone_and_then_released),
     "blocked-as-before": (opening(sla=HOURS, precedent=BLOCKED), blocked_as_before),

@@ -110,8 +110,11 @@ def _sender(message: object) -> str:
     if isinstance(message, str) and message.strip():
         return message.strip()[:200]
     if isinstance(message, Mapping):
+        # An instruction that lost its signature is still whose word it says it is.
+        command = message.get("command")
+        named = command if isinstance(command, Mapping) else message
         for name in _NAMES:
-            value = message.get(name)
+            value = named.get(name)
             if isinstance(value, Mapping):
                 value = value.get("login")
             if isinstance(value, str) and value.strip():

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query
 
-from api.authentication import READERS, Key, Using, only, scope_of
+from api.authentication import READERS, Caller, Key, Using, only, scope_of
 from api.decision_schemas import SecondDecisionBody
 from api.desk import AtDesk, Desk
 from api.masking import hidden_in, masked, texts_of
@@ -43,6 +43,7 @@ from store.tokens import Principal
 router = APIRouter(prefix="/v1/second-reviews", tags=["second reviews"])
 
 Reviewers = Annotated[Principal, Depends(only(Role.REVIEWER, Role.SENIOR))]
+_NOT_BLIND = "admins and auditors see every decision, so a second review of theirs would not be blind"
 Leads = Annotated[Principal, Depends(only(Role.SENIOR, Role.AUDITOR, Role.ADMIN))]
 
 
@@ -102,12 +103,12 @@ async def report(
 
 
 @router.get("/{review_id}", summary="What you have taken")
-async def get_review(caller: Reviewers, using: Using, at: AtDesk, review_id: str) -> dict[str, Any]:
+async def get_review(caller: Caller, using: Using, at: AtDesk, review_id: str) -> dict[str, Any]:
     return await _content(using, at, caller, await _held(using, at, caller, review_id, "read"))
 
 
 @router.post("/{review_id}/unclaim", summary="Give it back")
-async def give_back(caller: Reviewers, using: Using, at: AtDesk, review_id: str, key: Key = None) -> dict[str, Any]:
+async def give_back(caller: Caller, using: Using, at: AtDesk, review_id: str, key: Key = None) -> dict[str, Any]:
     review = await _held(using, at, caller, review_id, "unclaim")
     return _summary(
         await carry_out(using, caller, review, lambda _note: Unclaim(caller.actor), key=key), scope_of(caller)
@@ -116,7 +117,7 @@ async def give_back(caller: Reviewers, using: Using, at: AtDesk, review_id: str,
 
 @router.post("/{review_id}/resolve", summary="Say how you would have decided; then, how it was decided")
 async def resolve(
-    caller: Reviewers, using: Using, at: AtDesk, review_id: str, body: SecondDecisionBody, key: Key = None
+    caller: Caller, using: Using, at: AtDesk, review_id: str, body: SecondDecisionBody, key: Key = None
 ) -> dict[str, Any]:
     review = await _held(using, at, caller, review_id, "resolve")
     async with using.database.read() as connection:
@@ -148,7 +149,7 @@ def _blind(caller: Principal) -> Scope:
     """Raises NotAllowed for who sees every case."""
     scope = scope_of(caller)
     if scope.login is None:
-        raise NotAllowed("admins and auditors see every decision, so a second review of theirs would not be blind")
+        raise NotAllowed(_NOT_BLIND)
     return scope
 
 
@@ -168,24 +169,33 @@ async def _for(using: Services, scope: Scope, reviews: Sequence[SecondReview]) -
 
 
 async def _held(using: Services, at: Desk, caller: Principal, review_id: str, operation: str) -> SecondReview:
-    """Raises NotFound for another team's; NotHolder for another's and NotIndependent for who has seen the decision,
-    which are on the record then like a refused command."""
-    scope = _blind(caller)
+    """Raises NotFound for another team's; NotAllowed for who never does any, NotIndependent for who had a part in the
+    case or has seen the decision, NotHolder for everybody else who has not taken it: on the record like a refused
+    command."""
+    scope = scope_of(caller)
     async with using.database.read() as connection:
         review = await find_review(connection, caller.tenant, review_id)
-        if review is None or scope.teams is None or review.opening.team not in scope.teams:
-            raise NotFound(f"there is no second review {review_id}, or it belongs to another team")
-        escalation_id = review.opening.escalation_id
-        seen = await read_by(connection, caller.tenant, caller.login, [escalation_id])
+        seen = review and await read_by(connection, caller.tenant, caller.login, [review.opening.escalation_id])
     refusal: EscalationError | None = None
-    if review.reviewer != caller.login:
+    if not caller.has(Role.REVIEWER, Role.SENIOR):
+        refusal = NotAllowed("a second review is for reviewers and seniors")
+    elif scope.login is None:
+        refusal = NotAllowed(_NOT_BLIND)
+    elif review is None or scope.teams is None or review.opening.team not in scope.teams:
+        raise NotFound(f"there is no second review {review_id}, or it belongs to another team")
+    elif had_part(review.opening.apart, caller.login):
+        refusal = NotIndependent("you had a part in this case, so somebody else has to look at it again")
+    elif review.reviewer != caller.login:
         state = review.status.value
         refusal = NotHolder("you have not taken this second review, or somebody else has since", state=state)
     elif seen and not review.status.over:
         refusal = NotIndependent("you have seen how this case was decided, so somebody else has to look at it again")
     if refusal is not None:
-        await at.refusals.write(caller.tenant, escalation_id, f"second_review.{operation}", caller.actor, refusal.code)
+        if review is not None:
+            held, tried = review.opening.escalation_id, f"second_review.{operation}"
+            await at.refusals.write(caller.tenant, held, tried, caller.actor, refusal.code)
         raise refusal
+    assert review is not None
     return review
 
 

@@ -4,13 +4,12 @@ however the request is theirs; each attempt is on the record."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.requesters import CASE, ROLES, Requester, asking
+from tests.support.requesters import CASE, ROLES, Asked, Requester, having_asked
 from tests.support.stack import Stack
 
 REFUSED = 1
@@ -65,23 +64,10 @@ NOT_A_REVIEWER_S = {"withdraw", "comment", "appeal", "recompute", "reveal"}
 """What is the consumer's, an admin's report, or a right of its own."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Somebody, and a case of theirs in each way in which one can be, with a decision proposed."""
-
-    requester: Requester
-    cases: tuple[str, ...]
-
-
 @pytest.fixture(scope="module", params=ROLES)
 def asked(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Asked]:
-    approvals = [{"match": {"policy_rule": "asked_by_a_reviewer"}, "required": 2}]
-    with asking(stack, request.param) as requester, stack.settings(decisions={"approvals": approvals}):
-        cases = tuple(requester.brings(relation) for relation in requester.relations)
-        for held in cases:
-            stack.decide(held, "block", who="reviewer")
-            assert stack.escalation(held)["proposal"]["number"] == 3
-        yield Asked(requester, cases)
+    with having_asked(stack, request.param) as made:
+        yield made
 
 
 def by_http(requester: Requester, held: str, operation: str) -> httpx.Response:

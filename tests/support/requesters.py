@@ -52,7 +52,8 @@ class Requester:
             if entry["outcome"] != "refused" or entry["data"].get("code") != (code or self.code):
                 continue
             if (entry["actor"]["id"], entry["escalation_id"]) == (who or self.login, held):
-                found[entry["op"]] += entry["data"]["count"]
+                # A workflow writes refused signals down one by one; the API counts what is repeated.
+                found[entry["data"].get("operation", entry["op"])] += entry["data"].get("count", 1)
         return found
 
     @contextmanager
@@ -63,6 +64,26 @@ class Requester:
         wait_for(
             lambda: self.refused(stack, held, who, code)[operation] > before, f"the refused {operation} on the record"
         )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Somebody, and a case of theirs in each way in which one can be, with a decision proposed."""
+
+    requester: Requester
+    cases: tuple[str, ...]
+
+
+@contextmanager
+def having_asked(stack: Stack, role: str, name: str = "asks") -> Iterator[Asked]:
+    approvals = [{"match": {"policy_rule": "asked_by_a_reviewer"}, "required": 2}]
+    with asking(stack, role, name) as requester:
+        with stack.settings(decisions={"approvals": approvals}):
+            cases = tuple(requester.brings(relation) for relation in requester.relations)
+        for held in cases:
+            stack.decide(held, "block", who="reviewer")
+            assert stack.escalation(held)["proposal"]["number"] == 3
+        yield Asked(requester, cases)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ async def heartbeat(caller: Caller, using: Using, at: AtDesk, escalation_id: str
         # No key: an answer that renewed nothing must not be the answer of the next beat too.
         order = Order("extend", b"beat", None, lambda actor, *_: Extend(actor, beat=True))
         view = await at.carry_out(caller, escalation_id, order)
-    await note_view(using.database, view, caller.login, datetime.now(UTC))
+    await note_view(using.database, view, caller, datetime.now(UTC))
     over = view.end is not None or view.lease is None or view.lease_until is None
     again = None if over or view.lease is None else next_beat(view.lease).total_seconds()
     return Heartbeat(escalation_id=escalation_id, lease_until=view.lease_until, again_in_seconds=again)

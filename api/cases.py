@@ -137,7 +137,7 @@ async def _whole_timeline(using: Services, view: View) -> list[TimelineEntry]:
 async def with_context(using: Services, caller: Principal, view: View) -> Escalation:
     """Everything needed to judge it. The read is in the ledger before anything is shown."""
     await note_read(using, caller, view.escalation_id, "context")
-    await note_view(using.database, view, caller.login, datetime.now(UTC))
+    await note_view(using.database, view, caller, datetime.now(UTC))
     async with using.database.read() as connection:
         found = await using.contents.read(connection, view.tenant, view.escalation_id, REQUEST, ANSWER, FINDING)
         note = await note_of(connection, using, view)

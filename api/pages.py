@@ -1,8 +1,9 @@
 """Where the links of mails and cards lead: a page about one case, and a button that claims it.
 
 Scanners follow every link in a mail, so opening a page changes nothing and tells nothing without a session; what is
-done is done by POST, from this very site. The page shows ids and states and no content. That whom a case was given to
-has seen it is remembered, for the report. While its holder looks at the page, it keeps their claim.
+done is done by POST, from this very site. The page shows ids and states and no content. When a case that was given to
+somebody was first looked at is remembered, for the report. While its holder looks at the page, it keeps their claim,
+up to a bound that it says.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from api.authentication import Using, authenticate, scope_of
 from api.desk import AtDesk
 from api.problems import Problem
 from api.sessions import show_page, to_sign_in
+from escalations.beating import MOST_LEASES, beats_end
 from escalations.errors import EscalationError, NotFound
 from escalations.views import View
 from store.first_views import note_view
@@ -40,7 +42,7 @@ async def page(request: Request, using: Using, at: AtDesk, escalation_id: str) -
         view = await at.seen_by(scope_of(caller), escalation_id)
     except NotFound as nothing:
         return _told(str(nothing), 404)
-    await note_view(using.database, view, caller.login, datetime.now(UTC))
+    await note_view(using.database, view, caller, datetime.now(UTC))
     return _case(view, caller.login)
 
 
@@ -83,10 +85,20 @@ def _case(view: View, login: str) -> HTMLResponse:
         if view.lease_until is not None:
             beats = html.escape(f"/v1/escalations/{quote(view.escalation_id, safe='')}/heartbeat")
             action += (
-                f"<p id='lease'>Your claim lasts until {instant(view.lease_until)}, and longer while you look at this"
-                f" page.</p><script src='/heartbeat.js' data-beats='{beats}' defer></script>"
+                f"<p id='lease'>{html.escape(_lease(view, view.lease_until))}</p>"
+                f"<script src='/heartbeat.js' data-beats='{beats}' defer></script>"
             )
     return show_page("Escalation", f"<dl>{rows}</dl>{action}", scripted="<script" in action)
+
+
+def _lease(view: View, until: datetime) -> str:
+    lasts = f"Your claim lasts until {instant(until)}"
+    if view.lease is None or view.claimed_at is None:
+        return f"{lasts}."
+    end = beats_end(view.claimed_at, view.lease)
+    if end <= until:
+        return f"{lasts}. Looking at this page keeps it no longer; comment, or extend it."
+    return f"{lasts}, and longer while you look at this page, until {instant(end)} at most ({MOST_LEASES} leases)."
 
 
 def _told(text: str, status: int, escalation_id: str | None = None) -> HTMLResponse:

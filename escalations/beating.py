@@ -14,11 +14,16 @@ SOONEST = timedelta(seconds=5)
 LATEST = timedelta(minutes=1)
 
 
+def beats_end(since: datetime, lease: timedelta) -> datetime:
+    """Until when beats alone keep a claim that was made at `since`."""
+    return since + MOST_LEASES * lease
+
+
 def renewed_until(since: datetime, lease_until: datetime, lease: timedelta, now: datetime) -> datetime | None:
     """Until when a claim that was made at `since` lasts by a beat at `now`; None where the beat changes nothing."""
     if lease_until - now > lease * 2 / 3:
         return None
-    until = min(now + lease, since + MOST_LEASES * lease)
+    until = min(now + lease, beats_end(since, lease))
     return until if until > lease_until else None
 
 

@@ -47,4 +47,4 @@ first_views = Table(
     Column("at", Instant, nullable=False),
     PrimaryKeyConstraint("tenant", "escalation_id"),
 )
-"""When somebody who had been given a case first looked at it."""
+"""When a case that had been given to somebody was first looked at, by anybody who may review it."""

@@ -1,4 +1,4 @@
-"""When somebody who had been given a case first looked at it: such cases have no time to a first claim."""
+"""When a case that had been given to somebody was first looked at: such cases have no time to a first claim."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from escalations.commands import REVIEWERS
+from escalations.standing import is_requester, standing_of_view
 from escalations.views import View
 from store.assignment_tables import first_views
 from store.database import Database, insert_into
+from store.tokens import Principal
 
 _AT_ONCE = 500
 """Ids in one query: SQLite takes a bounded number of parameters."""
 
 
-async def note_view(database: Database, view: View, login: str, now: datetime) -> None:
-    """Somebody looks at a case; the first look of who was given it is kept. Raises StoreUnavailable."""
-    if not view.given or view.end is not None or view.assignee != login:
+async def note_view(database: Database, view: View, who: Principal, now: datetime) -> None:
+    """Somebody looks at a case. Kept is the first look of anybody who may review it, once it was given to somebody:
+    whoever holds it later does not make it a later one. Raises StoreUnavailable."""
+    if not view.given or view.end is not None:
+        return
+    if not who.has(*REVIEWERS) or is_requester(standing_of_view(view), who.login):
         return
     async with database.read() as connection:
         if await first_views_of(connection, view.tenant, [view.escalation_id]):
@@ -31,7 +37,7 @@ async def note_view(database: Database, view: View, login: str, now: datetime) -
 async def first_views_of(
     connection: AsyncConnection, tenant: str, escalation_ids: Sequence[str]
 ) -> dict[str, datetime]:
-    """Of these cases, those that were looked at by who had been given them, and when first."""
+    """Of these cases, those that were looked at since they had been given to somebody, and when first."""
     found: dict[str, datetime] = {}
     for start in range(0, len(escalation_ids), _AT_ONCE):
         query = select(first_views.c.escalation_id, first_views.c.at).where(

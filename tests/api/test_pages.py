@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import httpx
 import pytest
 
+from activities.channels.words import instant
 from tests.support.stack import Stack
 
 
@@ -69,3 +71,15 @@ def test_another_teams_case_is_not_there(stack: Stack, browser: httpx.Client) ->
     assert browser.get(f"/escalations/{held}").status_code == 404
     assert browser.post(f"/escalations/{held}/claim").status_code == 404
     assert browser.get("/escalations/<script>").text.count("<script>") == 0
+
+
+def test_whoever_holds_it_is_told_how_long_looking_keeps_the_claim(stack: Stack, browser: httpx.Client) -> None:
+    held = stack.create()["escalation_id"]
+    claimed = stack.must(held, "claim")
+    since, until = (datetime.fromisoformat(claimed[name]) for name in ("claimed_at", "lease_until"))
+    sign_in(browser, stack)
+    page = browser.get(f"/escalations/{held}").text
+    bound = f"until {instant(since + 4 * (until - since))} at most (4 leases)."
+    assert f"Your claim lasts until {instant(until)}, and longer while you look at this page, {bound}" in page
+    stack.must(held, "extend", {"by": "20h"})
+    assert "Looking at this page keeps it no longer" in browser.get(f"/escalations/{held}").text

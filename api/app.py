@@ -27,6 +27,7 @@ from api import (
     policies,
     problems,
     queue,
+    report_page,
     revealing,
     schedules,
     second_reviews,
@@ -111,6 +112,7 @@ def create_app(services: Services) -> FastAPI:
         health,
         sessions,
         pages,
+        report_page,
         temporal_ui,
     ):
         app.include_router(module.router)

@@ -25,6 +25,15 @@ _STYLE = (
     "input,button{font:inherit;padding:.5rem;width:100%;box-sizing:border-box;margin:.3rem 0}"
     "code{font-size:.95em}.fault{border-left:4px solid #c33;padding-left:.7rem}"
 )
+_WIDE_STYLE = (
+    "body{max-width:62rem}table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}"
+    "th,td{padding:.3rem .6rem;text-align:right;font-variant-numeric:tabular-nums;border-bottom:1px solid #8886}"
+    "th:first-child,td:first-child{text-align:left}th[scope=row]{font-weight:normal}"
+    ".scrolls{overflow-x:auto}.chooser{display:flex;flex-wrap:wrap;gap:1rem;align-items:end}"
+    ".chooser input,.chooser button{width:auto;display:block}"
+    "nav a{margin-right:1rem}nav a[aria-current]{font-weight:bold}"
+    ".bar{display:inline-block;height:.7em;background:#c33;vertical-align:baseline}"
+)
 
 
 @router.get("/")
@@ -40,6 +49,7 @@ async def home(request: Request, using: Using) -> Response:
     return show_page(
         "Keeptrusts",
         f"<p>Signed in as <strong>{html.escape(caller.login)}</strong>.</p><ul>"
+        '<li><a href="/reports/sla">How it goes: the SLA report</a></li>'
         "<li>Review from a terminal: <code>kt escalation list --status open</code></li>"
         f'<li><a href="/docs">The HTTP API</a></li>{operators}</ul>'
         '<form method="post" action="/sign-out"><button>Sign out</button></form>',
@@ -118,12 +128,13 @@ def _form(to: str, fault: str = "", status: int = 200) -> HTMLResponse:
     )
 
 
-def show_page(title: str, body: str, status: int = 200, *, scripted: bool = False) -> HTMLResponse:
+def show_page(title: str, body: str, status: int = 200, *, scripted: bool = False, wide: bool = False) -> HTMLResponse:
     """A plain page; `body` is HTML in which everything from outside is escaped already. One that is `scripted` may run
-    scripts of this site, and nothing that stands in the page itself."""
+    scripts of this site, and nothing that stands in the page itself. A `wide` one has room for tables."""
+    style = _STYLE + _WIDE_STYLE if wide else _STYLE
     text = (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title} · Keeptrusts</title>"
-        f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"
+        f"<meta name='viewport' content='width=device-width'><style>{style}</style></head>"
         f"<body><main><h1>{title}</h1>{body}</main></body></html>"
     )
     policy = _CSP + _SCRIPTS if scripted else _CSP

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query
 from api.authentication import READERS, Key, Using, only, scope_of
 from api.desk import AtDesk, Order
 from api.schemas import RecomputeBody
+from api.services import Services
 from escalations.commands import Recompute, Role
 from escalations.durations import parse_duration
 from escalations.errors import Invalid
@@ -55,12 +56,17 @@ async def report(
     until: Annotated[str | None, Query(description="an instant, or how long ago; now without it")] = None,
     buckets: Annotated[int, Query(ge=1, le=400, description="of `breach_series`, all equally long")] = 10,
 ) -> dict[str, Any]:
-    start, end = stretch_of(since, until)
+    return await report_for(caller, using, stretch_of(since, until), buckets)
+
+
+async def report_for(caller: Principal, using: Services, window: Window, buckets: int) -> dict[str, Any]:
+    """The figures of the cases that this caller may see. Raises StoreUnavailable."""
+    start, end = window
     async with using.database.read() as connection:
         views = await views_between(connection, scope_of(caller), start - (end - start), end)
         viewed = await first_views_of(connection, caller.tenant, [view.escalation_id for view in views if view.given])
     # In a thread: a report of many cases must not hold up a claim.
-    return await asyncio.to_thread(_report, views, viewed, (start, end), buckets)
+    return await asyncio.to_thread(_report, views, viewed, window, buckets)
 
 
 @router.post("/v1/escalations/{escalation_id}/recompute", summary="Hold an open case to the settings of today")

@@ -11,13 +11,13 @@ from cli.client import Client
 from cli.failures import Failure
 from cli.options import Json, Profile, connect
 from cli.output import note, show_json, show_line, show_table
+from escalations.statistics import NO_DATA, show_length, show_trend
 
 app = typer.Typer(help="Clocks: report, recompute.", no_args_is_help=True, rich_markup_mode=None)
 
 _COLUMNS = ("WHICH", "COMPLIANCE", "MET", "BREACHED", "TREND", "CLAIM MEAN", "P50", "P90", "RESOLVE MEAN", "P50", "P90")
 _MORE_COLUMNS = ("WHICH", "FIRST VIEW MEAN", "P50", "P90", "HANDLE MEAN", "P50", "P90")
 _SERIES_COLUMNS = ("FROM", "TO", "MET", "BREACHED", "BREACH RATE")
-_NO_DATA = "no data"
 _PASSED_OVER = frozenset({"already_resolved", "already_expired", "conflict_of_interest", "not_found"})
 
 
@@ -33,22 +33,22 @@ def report(
     json: Json = False,
 ) -> None:
     """Compliance is met / (met + breached); times are of the wall clock, from creation, and handle times from the last
-    claim. What was given to somebody has no time to claim, but one until they first looked at it."""
+    claim. What was given to somebody has no time to claim, but one until it was first looked at."""
     found = connect(profile).get("/v1/sla/report", since=since, until=until, buckets=buckets)
     if json:
         show_json(found)
         return
     named = [("all", found["all"]), *found["by_severity"].items()]
     named += [(f"team:{team}", figures) for team, figures in found["by_team"].items()]
-    show_table(_COLUMNS, [_row(name, figures) for name, figures in named], _NO_DATA)
+    show_table(_COLUMNS, [_row(name, figures) for name, figures in named], NO_DATA)
     if detail:
         show_line("")
         rows = [(name, *_times(one["time_to_first_view"]), *_times(one["handle_time"])) for name, one in named]
-        show_table(_MORE_COLUMNS, rows, _NO_DATA)
+        show_table(_MORE_COLUMNS, rows, NO_DATA)
         show_line("")
-        show_table(_SERIES_COLUMNS, [_bucket(one) for one in found["breach_series"]], _NO_DATA)
+        show_table(_SERIES_COLUMNS, [_bucket(one) for one in found["breach_series"]], NO_DATA)
         show_line("")
-        show_table(("OPEN FOR", "CASES"), [(_age(one), one["count"]) for one in found["open_by_age"]], _NO_DATA)
+        show_table(("OPEN FOR", "CASES"), [(_age(one), one["count"]) for one in found["open_by_age"]], NO_DATA)
 
 
 @app.command()
@@ -90,13 +90,13 @@ def _open_cases(client: Client) -> Iterator[dict[str, Any]]:
 
 def _bucket(one: dict[str, Any]) -> tuple[Any, ...]:
     rate = one["breach_rate"]
-    shown = _NO_DATA if rate is None else f"{100 * rate:.1f} %"
+    shown = NO_DATA if rate is None else f"{100 * rate:.1f} %"
     return one["from"][:16], one["to"][:16], one["met"], one["breached"], shown
 
 
 def _age(one: dict[str, Any]) -> str:
-    start, end = _length(one["from_seconds"]), one["to_seconds"]
-    return f"{start} and more" if end is None else f"{start} to {_length(end)}"
+    start, end = show_length(one["from_seconds"]), one["to_seconds"]
+    return f"{start} and more" if end is None else f"{start} to {show_length(end)}"
 
 
 def _row(name: str, figures: dict[str, Any]) -> tuple[Any, ...]:
@@ -112,29 +112,13 @@ def _row(name: str, figures: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _trend(figures: dict[str, Any]) -> str:
-    points = figures["breach_trend_points"]
-    if points is None:
-        return _NO_DATA
-    arrow = ("↑ " if points > 0 else "↓ ") if figures["breach_trend_matters"] else ""
-    return f"{arrow}{points:+.1f} pp"
+    return show_trend(figures["breach_trend_points"], figures["breach_trend_matters"])
 
 
 def _times(found: dict[str, Any] | None) -> tuple[str, str, str]:
     if found is None:
-        return _NO_DATA, _NO_DATA, _NO_DATA
-    return _length(found["mean"]), _length(found["p50"]), _length(found["p90"])
-
-
-def _length(seconds: float) -> str:
-    """`1d4h`, `2h05m`, `3m10s`, `12s`: two units at most."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600}h"
+        return NO_DATA, NO_DATA, NO_DATA
+    return show_length(found["mean"]), show_length(found["p50"]), show_length(found["p90"])
 
 
 COMMANDS = {"sla": app}

@@ -173,7 +173,7 @@ def time_to_acknowledge(items: Iterable[Item], window: Window) -> Durations | No
 
 
 def time_to_first_view(items: Iterable[Item], window: Window) -> Durations | None:
-    """What assigned items have instead: from creation until their page was first opened."""
+    """What assigned items have instead: from creation until anybody who may review them first opened them."""
     return _spans(items, window, lambda item: (item.created_at, item.first_viewed_at if item.assigned else None))
 
 
@@ -259,6 +259,26 @@ def agreement(pairs: Iterable[tuple[str, str]]) -> Agreement:
 def show_rate(rate: float | None) -> str:
     """`97.3 %`, or `no data`. Rounded down, so that 100 % means all of them."""
     return NO_DATA if rate is None else f"{int(rate * 1000 + 1e-9) / 10:.1f} %"
+
+
+def show_trend(points: float | None, arrow: bool) -> str:
+    """`↑ +5.0 pp`, or `no data`."""
+    if points is None:
+        return NO_DATA
+    direction = ("↑ " if points > 0 else "↓ ") if arrow else ""
+    return f"{direction}{points:+.1f} pp"
+
+
+def show_length(seconds: float) -> str:
+    """`1d4h`, `2h05m`, `3m10s`, `12s`: two units at most."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600}h"
 
 
 def _within(at: datetime, window: Window) -> bool:

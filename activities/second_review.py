@@ -11,7 +11,7 @@ from ledger.entries import Draft
 from store.database import Database
 from store.ledger import LedgerWriter
 from store.second_reviews import put_review
-from workflows.messages import ReviewBatch
+from workflows.messages import RefusedSignal, ReviewBatch
 from workflows.ports import SecondReviewing
 
 
@@ -22,9 +22,29 @@ class SecondReviewer(SecondReviewing):
 
     @activity.defn(name="record_second_review")
     async def record(self, batch: ReviewBatch) -> None:
+        if batch.refused is not None:
+            await self.ledger.append(_refusal(batch, batch.refused))
+            return
         await self.ledger.append(_draft(batch))
         async with self.database.write() as connection:
             await put_review(connection, batch.review)
+
+
+def _refusal(batch: ReviewBatch, refused: RefusedSignal) -> Draft:
+    """As the API writes down what it refused."""
+    opening = batch.review.opening
+    return Draft(
+        event_id=f"{opening.review_id}/refused/{refused.number}",
+        type="escalation.refused",
+        at=batch.at,
+        ts_source="workflow",
+        tenant=opening.tenant,
+        op=f"second_review.{refused.operation}",
+        outcome="refused",
+        actor=actor_entry(batch.actor),
+        escalation_id=opening.escalation_id,
+        data={"code": refused.code, "count": 1},
+    )
 
 
 def _draft(batch: ReviewBatch) -> Draft:

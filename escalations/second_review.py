@@ -16,6 +16,7 @@ from escalations.errors import (
     AlreadyClaimed,
     AlreadyExpired,
     AlreadyResolved,
+    EscalationError,
     NotAllowed,
     NotClaimed,
     NotHolder,
@@ -46,6 +47,7 @@ class ReviewEvent(StrEnum):
     RETURNED = "returned"
     DONE = "done"
     EXPIRED = "expired"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,13 @@ def decide(review: SecondReview, command: Resolve, now: datetime) -> SecondRevie
 def expire(review: SecondReview, now: datetime) -> SecondReview:
     """Nobody took it, or nobody finished: that says nothing about the case."""
     return replace(review, version=review.version + 1, status=ReviewStatus.EXPIRED, ended_at=now, reviewer=None)
+
+
+def refusal_of_signal(review: SecondReview, actor: Actor) -> EscalationError:
+    """Why a signal does nothing to a second review: whoever it is of had a part in the case, or it has no answer."""
+    if had_part(review.opening.apart, actor.login):
+        return NotIndependent(f"{actor.login} had a part in this case, so somebody else has to look at it again")
+    return NotAllowed("a second review is taken and done over the API, where there is an answer")
 
 
 def check_may_take(review: SecondReview, actor: Actor) -> None:

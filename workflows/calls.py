@@ -85,11 +85,11 @@ async def find_route(case: Case) -> Routed:
     )
 
 
-async def authorize(opening: Opening, signal: Signal) -> Authorization:
+async def authorize(tenant: str, workflow_id: str, signal: Signal) -> Authorization:
     """What a signal means, and who vouches for its sender."""
     return await workflow.execute_activity_method(
         Authorizing.authorize,
-        AuthorizationWanted(opening.tenant, opening.escalation_id, signal),
+        AuthorizationWanted(tenant, workflow_id, signal),
         start_to_close_timeout=_AT_ONCE,
         heartbeat_timeout=_HEARD_OF,
         retry_policy=_FOR_EVER,

@@ -223,7 +223,8 @@ class EscalationWorkflow(Handlers):
 
     async def _authorize_first(self) -> None:
         signal = self._inbox[0]
-        answer = await calls.authorize(self._case.opening, signal)
+        opening = self._case.opening
+        answer = await calls.authorize(opening.tenant, opening.escalation_id, signal)
         del self._inbox[0]
         try:
             if answer.command is None:

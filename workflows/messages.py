@@ -262,12 +262,14 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class GroupRef:
-    """A group of notifications of one channel; `quiet`: of cases that have quiet hours. The id names nobody."""
+    """A group of notifications of one channel; `quiet`: of cases that have quiet hours, where they are those of one
+    `recipient`. The id names nobody."""
 
     tenant: str
     group_id: str
     channel: str
     quiet: bool = False
+    recipient: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,13 +332,21 @@ class ReviewStart:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedSignal:
+    operation: str
+    code: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewBatch:
-    """Something that happened to a second review, and how it stands after it."""
+    """Something that happened to a second review, and how it stands after it; or a signal that was `refused`."""
 
     review: SecondReview
     event: ReviewEvent
     actor: Actor
     at: datetime
+    refused: RefusedSignal | None = None
 
 
 @dataclass(frozen=True, slots=True)

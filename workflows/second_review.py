@@ -1,22 +1,43 @@
 """A second, blind review of one case: taken by one person at a time, until somebody has decided or the time is up.
 
 An update is answered when what it did is in the ledger and the store. The name of the workflow says nothing of the
-case, and no decision of the case comes into its history.
+case, and no decision of the case comes into its history. A signal does nothing: it is refused, on the record.
 """
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 
 from escalations.case import Case
-from escalations.commands import SYSTEM, Actor, Claim, Resolve, Unclaim
+from escalations.commands import SYSTEM, Actor, ActorKind, Claim, Resolve, Unclaim
 from escalations.errors import EscalationError, Invalid, KeyReused
 from escalations.events import Event
-from escalations.second_review import ReviewEvent, SecondReview, begin, claim, decide, expire, give_back, opening_of
-from workflows.messages import TASK_TIMEOUT, Instruction, ReviewBatch, ReviewOutcome, ReviewStart
+from escalations.second_review import (
+    ReviewEvent,
+    SecondReview,
+    begin,
+    claim,
+    decide,
+    expire,
+    give_back,
+    opening_of,
+    refusal_of_signal,
+)
+from escalations.step import MOST_REFUSALS
+from workflows import calls
+from workflows.messages import (
+    TASK_TIMEOUT,
+    Instruction,
+    RefusedSignal,
+    ReviewBatch,
+    ReviewOutcome,
+    ReviewStart,
+    Signal,
+)
 from workflows.notifying import FOR_EVER
 from workflows.ports import SecondReviewing
 from workflows.refusals import to_application_error
@@ -44,6 +65,7 @@ class SecondReviewWorkflow:
         self._review = begin(start.opening, workflow.info().start_time)
         self._seen: dict[str, ReviewOutcome] = {}
         self._recording = asyncio.Lock()
+        self._refusals = 0
 
     @workflow.run
     async def run(self, _start: ReviewStart) -> str:
@@ -82,6 +104,32 @@ class SecondReviewWorkflow:
     @resolve.validator
     def _may_resolve(self, instruction: Instruction) -> None:
         self._validate("resolve", instruction)
+
+    @workflow.signal(name="claim", description="Does nothing, and is recorded")
+    async def claim_signal(self, message: Any = None) -> None:
+        await self._refuse("claim", message)
+
+    @workflow.signal(name="unclaim", description="Does nothing, and is recorded")
+    async def unclaim_signal(self, message: Any = None) -> None:
+        await self._refuse("unclaim", message)
+
+    @workflow.signal(name="resolve", description="Does nothing, and is recorded")
+    async def resolve_signal(self, message: Any = None) -> None:
+        await self._refuse("resolve", message)
+
+    async def _refuse(self, operation: str, message: Any) -> None:
+        """Reviews from before this have no trace of a signal in their history; so many are written down at most."""
+        if not workflow.patched("signals-on-the-record") or self._refusals >= MOST_REFUSALS:
+            return
+        self._refusals += 1
+        number, opening = self._refusals, self._review.opening
+        named = await calls.authorize(opening.tenant, opening.review_id, Signal(operation, message))
+        actor = named.command.actor if named.command else Actor(named.actor, ActorKind.OPERATOR)
+        code = refusal_of_signal(self._review, actor).code
+        batch = ReviewBatch(
+            self._review, ReviewEvent.REFUSED, actor, workflow.now(), RefusedSignal(operation, code, number)
+        )
+        await self._write(batch)
 
     def _validate(self, operation: str, instruction: Instruction) -> None:
         try:
@@ -125,12 +173,14 @@ class SecondReviewWorkflow:
 
     async def _record(self, event: ReviewEvent, actor: Actor, review: SecondReview) -> None:
         """One after the other, in the order in which things happened."""
-        batch = ReviewBatch(review, event, actor, workflow.now())
+        await self._write(ReviewBatch(review, event, actor, workflow.now()))
+
+    async def _write(self, batch: ReviewBatch) -> None:
         async with self._recording:
             await workflow.execute_activity_method(
                 SecondReviewing.record,
                 batch,
                 start_to_close_timeout=timedelta(seconds=15),
                 retry_policy=FOR_EVER,
-                summary=event.value,
+                summary=batch.event.value,
             )

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -19,10 +18,9 @@ from tests.escalations.test_conflict import OPERATIONS
 from tests.support.ledger import ledger_entries
 from tests.support.requesters import ROLES, Asked, having_asked
 from tests.support.stack import Stack, wait_for
-from tests.support.temporal import connect_to, keyring_of, temporal
-from vault.signatures import Signer
+from tests.support.temporal import connect_to, operators_signal, signed
 from workflows.handlers import Handlers
-from workflows.messages import AnyCommand, Instruction, bytes_to_sign
+from workflows.messages import AnyCommand
 
 _command: TypeAdapter[Any] = TypeAdapter(AnyCommand)
 NOT_A_REVIEWER_S = {"withdraw", "comment", "recompute"}
@@ -112,12 +110,6 @@ def test_no_signal_is_left_out() -> None:
     assert signals - NOT_A_REVIEWER_S == {make(Actor("ana")).operation for make in OPERATIONS.values()}
 
 
-def operators_signal(stack: Stack, held: str, operation: str, message: str) -> None:
-    named = ("--workflow-id", held, "--name", operation, "--input", message)
-    sent = temporal(stack, "workflow", "signal", *named)
-    assert sent.returncode == 0, sent.stderr
-
-
 @contextmanager
 def on_the_record(stack: Stack, held: str, command: Command, login: str) -> Iterator[list[str]]:
     """One signal is sent here, and refused: its code is given as soon as the ledger has it. Nothing else happens."""
@@ -135,17 +127,3 @@ def on_the_record(stack: Stack, held: str, command: Command, login: str) -> Iter
     added += wait_for(lambda: codes()[before:], f"the refused {command.operation} on the record")
     case = stack.escalation(held)
     assert (case["proposal"]["number"], case["assignee"], case["status"]) == (3, None, "open")
-
-
-def signed(stack: Stack, held: str, command: Command) -> Instruction:
-    """As the API of this stack would sign it."""
-    signer = Signer(keyring_of(stack))
-    unsigned = Instruction(
-        f"{command.operation}-{datetime.now(UTC).timestamp()}",
-        held,
-        command,
-        "payload",
-        datetime.now(UTC) + timedelta(minutes=1),
-        signer.key_id,
-    )
-    return replace(unsigned, signature=signer.sign(bytes_to_sign(unsigned)))

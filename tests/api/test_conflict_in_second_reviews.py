@@ -4,9 +4,10 @@ operation of a second review, by every surface, whatever their role; each attemp
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import httpx
@@ -19,9 +20,8 @@ from escalations.decisions import Resolution
 from tests.support.ledger import ledger_entries
 from tests.support.requesters import ROLES, asking
 from tests.support.stack import Stack, wait_for
-from tests.support.temporal import connect_to, keyring_of
-from vault.signatures import Signer
-from workflows.messages import Instruction, ReviewOutcome, bytes_to_sign
+from tests.support.temporal import connect_to, operators_signal, signed
+from workflows.messages import ReviewOutcome
 
 OPERATIONS: dict[str, tuple[str, dict[str, Any] | None]] = {
     "read": ("", None),
@@ -107,14 +107,14 @@ def untouched(stack: Stack, part: Part) -> bool:
     return (one["status"], one["reviewer"]) == ("open", None)
 
 
-def refused(stack: Stack, part: Part, operation: str) -> int:
+def refused(stack: Stack, part: Part, operation: str, code: str | None = None) -> int:
     """How often the ledger says so."""
     return sum(
         entry["data"]["count"]
         for entry in ledger_entries(stack.data_dir / "ledger")
         if (entry["escalation_id"], entry["outcome"]) == (part.held, "refused")
         and (entry["actor"]["id"], entry["op"]) == (part.login, f"second_review.{operation}")
-        and entry["data"]["code"] == part.code
+        and entry["data"]["code"] == (code or part.code)
     )
 
 
@@ -165,21 +165,34 @@ async def test_the_workflow_itself_refuses_what_the_api_would_have_signed(
     stack: Stack, parts: list[Part], operation: str
 ) -> None:
     temporal = await connect_to(stack)
-    signer = Signer(keyring_of(stack))
     for part in parts:
         if part.role == "gateway":
             continue
         for login in (part.login, part.login.upper()):
             command: Any = COMMANDS[operation](Actor(login, roles=(Role(part.role),)))
-            until = datetime.now(UTC) + timedelta(minutes=1)
-            unsigned = Instruction(f"{login}-{operation}", part.review_id, command, "p", until, signer.key_id)
-            instruction = replace(unsigned, signature=signer.sign(bytes_to_sign(unsigned)))
+            instruction = signed(stack, part.review_id, command)
             handle = temporal.get_workflow_handle(part.review_id)
             with pytest.raises(WorkflowUpdateFailedError) as failed:
                 await handle.execute_update(command.operation, instruction, result_type=ReviewOutcome)
             assert isinstance(failed.value.cause, ApplicationError)
             assert failed.value.cause.type == "not_independent"
         assert await asyncio.to_thread(untouched, stack, part)
+
+
+@pytest.mark.parametrize(("operation", "sent"), list(product(COMMANDS, ["unsigned", "signed"])))
+async def test_by_signal_it_is_refused_and_recorded(stack: Stack, parts: list[Part], operation: str, sent: str) -> None:
+    temporal = await connect_to(stack)
+    for part in parts:
+        command: Any = COMMANDS[operation](Actor(part.login, roles=(Role(part.role),)))
+        code = "not_allowed" if part.role == "gateway" else "not_independent"
+        before = refused(stack, part, command.operation, code)
+        if sent == "signed":
+            handle = temporal.get_workflow_handle(part.review_id)
+            await handle.signal(command.operation, signed(stack, part.review_id, command))
+        else:
+            operators_signal(stack, part.review_id, command.operation, json.dumps({"actor": part.login}))
+        wait_for(lambda: refused(stack, part, command.operation, code) > before, "it on the record")  # noqa: B023
+        assert untouched(stack, part)
 
 
 def test_no_operation_is_left_out(stack: Stack) -> None:

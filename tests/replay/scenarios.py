@@ -268,6 +268,14 @@ async def taken_given_back_and_done(bench: Bench, review_id: str) -> None:
     await bench.judge(review_id, resolve(BEN, Resolution.BLOCK))
 
 
+async def signalled_in_vain(bench: Bench, review_id: str) -> None:
+    handle = bench.client.get_workflow_handle(review_id)
+    await handle.signal("claim", {"actor": "sam"})
+    await handle.signal("resolve", "reviewer")
+    await bench.judge(review_id, Claim(BEN))
+    await bench.judge(review_id, resolve(BEN, Resolution.BLOCK))
+
+
 async def done_by_nobody(bench: Bench, review_id: str) -> None:
     await bench.judge(review_id, Claim(ANA))
 
@@ -303,6 +311,7 @@ SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = 
 }
 REVIEWS: dict[str, tuple[timedelta, Callable[[Bench, str], Awaitable[None]]]] = {
     "reviewed-again-after-a-change-of-hands": (timedelta(days=1), taken_given_back_and_done),
+    "reviewed-again-and-signalled-in-vain": (timedelta(days=1), signalled_in_vain),
     "reviewed-again-by-nobody": (timedelta(seconds=2), done_by_nobody),
 }
 """Second reviews: how long somebody may do them, and what happens meanwhile."""

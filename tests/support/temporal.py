@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from temporalio.client import Client
@@ -11,6 +13,8 @@ from runtime.temporal_binary import find_cli, usual_sources
 from tests.support.stack import Stack
 from vault.codec import data_converter
 from vault.keyring import Keyring, load_keyring
+from vault.signatures import Signer
+from workflows.messages import AnyCommand, Instruction, bytes_to_sign
 
 
 def keyring_of(stack: Stack) -> Keyring:
@@ -30,3 +34,17 @@ def temporal(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The `temporal` command line against the stack's server, as an operator has it."""
     command = [str(cli_binary()), *arguments, "--address", stack.info["temporal_address"]]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def operators_signal(stack: Stack, workflow_id: str, operation: str, message: str) -> None:
+    """As anybody with access to Temporal sends one."""
+    sent = temporal(stack, "workflow", "signal", "--workflow-id", workflow_id, "--name", operation, "--input", message)
+    assert sent.returncode == 0, sent.stderr
+
+
+def signed(stack: Stack, workflow_id: str, command: AnyCommand) -> Instruction:
+    """As the API of this stack would sign it."""
+    signer, now = Signer(keyring_of(stack)), datetime.now(UTC)
+    known = f"{command.operation}-{now.timestamp()}"
+    unsigned = Instruction(known, workflow_id, command, "payload", now + timedelta(minutes=1), signer.key_id)
+    return replace(unsigned, signature=signer.sign(bytes_to_sign(unsigned)))

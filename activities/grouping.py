@@ -38,9 +38,11 @@ from escalations.grouping import Grouping as GroupingSettings
 from escalations.grouping import Groups
 from store.attempts import AttemptOutcome, put_attempt
 from store.database import Database, StoreUnavailable
+from store.directory import read_directory
 from store.groups import (
     Member,
     close_batch,
+    goes_first,
     is_failing,
     join_group,
     leave_group,
@@ -93,7 +95,7 @@ class Grouper(Grouping):
         """Whether a notification waits for others from now on, or has nothing more to tell. Raises ApplicationError."""
         if notification.alone or notification.following:
             return Held.NO
-        configured = await self._configured(notification.tenant, notification.channel)
+        configured, own = await self._configured(notification.tenant, notification.channel, notification.recipient)
         effect = effect_of(notification.event)
         if not isinstance(configured, SlackSettings | EmailSettings | AppriseSettings) or (
             not isinstance(configured, SlackSettings) and not effect.mails
@@ -114,8 +116,7 @@ class Grouper(Grouping):
                 return Held.SHOWN if shown else Held.NO
         if not groups:
             return Held.NO
-        await self._join(notification, configured, now)
-        return Held.JOINED
+        return Held.JOINED if await self._join(notification, configured, now, apart=own) else Held.NO
 
     async def _bring_up_to_date(self, notification: Notification) -> bool:
         """Whether there was a card, which shows the case as it is then. Nobody is called."""
@@ -123,14 +124,25 @@ class Grouper(Grouping):
             channel = await self.channels.channel(notification, may_post=False)
             return await channel.send(replace(notification, following=True))
 
-    async def _join(self, notification: Notification, configured: Groups, now: datetime) -> None:
-        """Behind a message that fails nobody waits, as they would fall through to nobody: they are told alone."""
+    async def _join(self, notification: Notification, configured: Groups, now: datetime, *, apart: bool) -> bool:
+        """False for the first after a calm, which waits for nobody by day. `apart`: the quiet hours are those of whom
+        it is for.
+
+        Behind a message that fails nobody waits, as they would fall through to nobody: they are told alone.
+        """
         quiet = configured.quiet(notification.view.severity)
-        ref = GroupRef(notification.tenant, _group_id(notification, configured), notification.channel, quiet)
+        apart = apart and quiet
+        group_id = _group_id(notification, configured, apart=apart)
+        recipient = notification.recipient if apart else ""
+        ref = GroupRef(notification.tenant, group_id, notification.channel, quiet, recipient)
         body = _notification.dump_json(notification)
         member = Member(notification.id, notification.view.escalation_id, notification.channel, ref.group_id, now, body)
+        grouping, night = configured.group, _at_night(configured, quiet, now)
+        calm = None if night or grouping is None or grouping.first == "waits" else grouping
         async with self.database.write() as connection:
-            waits = _at_night(configured, quiet, now) or not await is_failing(connection, ref.tenant, ref.group_id)
+            if calm is not None and await goes_first(connection, ref.tenant, member, calm.wait, calm.interval):
+                return False
+            waits = night or not await is_failing(connection, ref.tenant, ref.group_id)
             if waits:
                 await join_group(connection, ref.tenant, member)
         if not waits:
@@ -138,7 +150,7 @@ class Grouper(Grouping):
             async with self.database.write() as connection:
                 await join_group(connection, ref.tenant, member)
                 await leave_group(connection, ref.tenant, notification.id)
-            return
+            return True
         await self.client.start_workflow(
             GroupWorkflow.run,
             GroupStart(ref),
@@ -147,6 +159,7 @@ class Grouper(Grouping):
             task_timeout=TASK_TIMEOUT,
             start_signal="joined",
         )
+        return True
 
     @activity.defn(name="plan_group")
     async def plan(self, ref: GroupRef) -> GroupPlan:
@@ -155,7 +168,7 @@ class Grouper(Grouping):
             since = await waiting_since(connection, ref.tenant, ref.group_id)
         if since is None:
             return GroupPlan(None)
-        configured, now = await self._configured(ref.tenant, ref.channel), datetime.now(UTC)
+        (configured, _), now = await self._configured(ref.tenant, ref.channel, ref.recipient), datetime.now(UTC)
         if not isinstance(configured, Groups):
             return GroupPlan(0.0)
         due = since + (configured.group or GroupingSettings()).wait
@@ -167,7 +180,7 @@ class Grouper(Grouping):
     async def tell(self, batch: GroupBatch) -> GroupTold:
         """Tell one batch. Raises ApplicationError; then it is this very batch that is told later."""
         ref, attempt = batch.ref, activity.info().attempt
-        configured = await self._configured(ref.tenant, ref.channel)
+        configured, _ = await self._configured(ref.tenant, ref.channel, ref.recipient)
         grouping = (configured.group if isinstance(configured, Groups) else None) or GroupingSettings()
         async with self.database.write() as connection:
             bodies = await take_batch(connection, ref.tenant, ref.group_id, batch.number)
@@ -215,7 +228,7 @@ class Grouper(Grouping):
 
     async def _let_go(self, ref: GroupRef) -> None:
         """Have those told by themselves who wait behind a message that fails, unless it is night."""
-        configured = await self._configured(ref.tenant, ref.channel)
+        configured, _ = await self._configured(ref.tenant, ref.channel, ref.recipient)
         if isinstance(configured, Groups) and _at_night(configured, ref.quiet, datetime.now(UTC)):
             return
         async with self.database.read() as connection:
@@ -243,9 +256,15 @@ class Grouper(Grouping):
                 for one in digest.notifications:
                     await channel.send(one)
 
-    async def _configured(self, tenant: str, channel: str) -> AnySettings | None:
-        channels = (await self.channels.settings(tenant)).notification_channels
-        return find_channel(channels, channel)[0]
+    async def _configured(self, tenant: str, channel: str, recipient: str) -> tuple[AnySettings | None, bool]:
+        """The settings of a channel, and whether its quiet hours are the recipient's own, which go before."""
+        settings = await self.channels.settings(tenant)
+        found, defaults = find_channel(settings.notification_channels, channel)[0], settings.notification_defaults
+        if not isinstance(found, SlackSettings | EmailSettings | AppriseSettings) or defaults.quiet_hours is None:
+            return found, False
+        async with self.database.read() as connection:
+            own = defaults.quiet_of(recipient, await read_directory(connection, tenant))
+        return (found, False) if own is None else (found.model_copy(update={"quiet_hours": own}), True)
 
 
 def _at_night(configured: Groups, quiet: bool, now: datetime) -> bool:
@@ -253,8 +272,9 @@ def _at_night(configured: Groups, quiet: bool, now: datetime) -> bool:
     return quiet and configured.quiet_hours is not None and configured.quiet_hours.until(now) is not None
 
 
-def _group_id(notification: Notification, configured: Groups) -> str:
-    """Of one channel, team and policy; of mail also of one recipient; apart where only some severities are quiet."""
+def _group_id(notification: Notification, configured: Groups, *, apart: bool) -> str:
+    """Of one channel, team and policy; of mail, and `apart`, also of one recipient; and by itself what has quiet
+    hours."""
     view = notification.view
     mail = isinstance(configured, EmailSettings)
     parts = (
@@ -262,7 +282,7 @@ def _group_id(notification: Notification, configured: Groups) -> str:
         notification.channel,
         view.team or view.route.destination,
         view.policy_rule,
-        notification.recipient if mail else "",
+        notification.recipient if mail or apart else "",
         "quiet" if configured.quiet(view.severity) else "",
     )
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -27,8 +27,8 @@ _STYLE = (
 )
 _WIDE_STYLE = (
     "body{max-width:62rem}table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}"
-    "th,td{padding:.3rem .6rem;text-align:right;font-variant-numeric:tabular-nums;border-bottom:1px solid #8886}"
-    "th:first-child,td:first-child{text-align:left}th[scope=row]{font-weight:normal}"
+    "th,td{padding:.3rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid #8886}"
+    "td{font-variant-numeric:tabular-nums}th:first-child,td:first-child{text-align:left}th[scope=row]{font-weight:normal}"
     ".scrolls{overflow-x:auto}.chooser{display:flex;flex-wrap:wrap;gap:1rem;align-items:end}"
     ".chooser input,.chooser button{width:auto;display:block}"
     "nav a{margin-right:1rem}nav a[aria-current]{font-weight:bold}"

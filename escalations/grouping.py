@@ -1,15 +1,22 @@
 """When several notifications become one message: bursts, and hours in which people are left alone. Never for critical.
 
-group: {wait: 10s, interval: 5m, at_least: 5}
+group: {first: at_once, wait: 10s, interval: 5m, at_least: 5}
 quiet_hours: {from: "20:00", to: "07:00", zone: Europe/Berlin, severity: [low, medium]}
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from escalations.parts import Duration, Part, Zone, one_or_many
 from escalations.severity import Severity
@@ -21,8 +28,11 @@ _CLOCK = r"^(?:[01]\d|2[0-3]):[0-5]\d$"
 class Grouping(Part):
     """Notifications of one team and policy wait for each other: `wait` from the first on, `interval` after a message
     for several. Fewer cases than `at_least` are told one by one all the same.
+
+    Where nothing came for so long, the `first` is told at once, and what follows waits; or it waits with them.
     """
 
+    first: Literal["at_once", "waits"] = "at_once"
     wait: Duration = timedelta(seconds=10)
     interval: Duration = timedelta(minutes=5)
     at_least: Annotated[int, Field(ge=2, le=1000)] = 5
@@ -73,8 +83,19 @@ class QuietHours(Part):
 class Groups(Part):
     """What a channel that writes to people has of both."""
 
-    group: Grouping | None = None
+    group: Grouping | None = Grouping()
     quiet_hours: QuietHours | None = None
+
+    @field_validator("group", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return None if value in ("off", "never", False) else value
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """`off` is written down, for what is left out is the default."""
+        shown: dict[str, Any] = plain(self)
+        return {**shown, "group": "off"} if self.group is None else shown
 
     def quiet(self, severity: Severity) -> bool:
         """Whether cases of this severity have quiet hours."""

@@ -145,6 +145,14 @@ def _defaults(settings: EscalationSettings, directory: Directory | None) -> Iter
         yield from _told_on(settings, (base, "users", name), written)
         if directory is not None and directory.user(name) is None:
             yield _nobody((base, "users", name), "active user", name, directory)
+    if directory is None or defaults.quiet_hours is None:
+        return
+    for team in defaults.quiet_hours.teams:
+        if team not in directory.teams:
+            yield _nobody((base, "quiet_hours", "teams", team), "team", team, directory)
+    for name in defaults.quiet_hours.users:
+        if directory.user(name) is None:
+            yield _nobody((base, "quiet_hours", "users", name), "active user", name, directory)
 
 
 def _missing(trail: Trail, what: str, name: str, known: Iterable[str], rule: str = "KT340") -> Contradiction:

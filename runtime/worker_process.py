@@ -16,6 +16,7 @@ from runtime.parts import open_parts
 from runtime.worker import WorkerParts, run_workers, workers
 from store.attempts import forget_attempts
 from store.database import Database, StoreUnavailable
+from store.groups import forget_told
 from workflows.messages import ESCALATIONS_QUEUE
 
 LOOK_EVERY_S = 0.05
@@ -57,7 +58,9 @@ async def _forget_old_attempts(database: Database) -> None:
     """Keep the delivery log as long as it is meant to be kept."""
     while True:
         try:
-            dropped = await forget_attempts(database, datetime.now(UTC))
+            dropped = await forget_attempts(database, datetime.now(UTC)) + await forget_told(
+                database, datetime.now(UTC)
+            )
             if dropped:
                 _log.info("Dropped %d old attempts of the delivery log", dropped)
         except StoreUnavailable as away:

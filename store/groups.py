@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.attempts import AttemptOutcome
-from store.database import insert_into
+from store.attempts import KEPT, AttemptOutcome
+from store.database import Database, insert_into
 from store.notification_tables import grouped_notifications, notification_attempts
 
 _table = grouped_notifications
+_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,66 @@ async def join_group(connection: AsyncConnection, tenant: str, member: Member) -
         "body": member.body,
     }
     await connection.execute(insert_into(connection, _table).values(row).on_conflict_do_nothing())
+
+
+async def goes_first(
+    connection: AsyncConnection, tenant: str, member: Member, wait: timedelta, interval: timedelta
+) -> bool:
+    """Whether one that would join finds its group calm, and is told at once instead: nobody waits in it, nothing was
+    told for `wait`, and nothing for many for `interval`. Of those who ask at the same time one is the first.
+
+    It stays so for who asks again, as an attempt does that is repeated.
+    """
+    await _lock(connection, tenant, member.group_id)
+    table, mine = _table.c, (_table.c.tenant == tenant, _table.c.notification_id == member.notification_id[:400])
+    before = (await connection.execute(select(table.batch, table.together).where(*mine))).first()
+    if before is not None:
+        return bool(before.together == 0 and before.batch)
+    lately, of_late = _number(member.at - wait), _number(member.at - interval)
+    busy = select(table.notification_id).where(
+        table.tenant == tenant,
+        table.group_id == member.group_id,
+        or_(
+            table.batch.is_(None),
+            table.batch >= lately,
+            and_(table.batch >= of_late, table.together == 1),
+            and_(table.batch > 0, table.together.is_(None)),
+        ),
+    )
+    if (await connection.execute(busy.limit(1))).first() is not None:
+        return False
+    await join_group(connection, tenant, member)
+    await connection.execute(update(_table).where(*mine).values(batch=_number(member.at), together=0))
+    return True
+
+
+def _number(at: datetime) -> int:
+    """Batches are numbered by the second in which they were called up."""
+    return int(at.timestamp())
+
+
+async def _lock(connection: AsyncConnection, tenant: str, group_id: str) -> None:
+    """SQLite has one writer at a time anyhow."""
+    if connection.dialect.name == "postgresql":
+        name = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+        await connection.execute(name, {"name": f"kt.groups.{tenant}.{group_id}"})
+
+
+async def forget_told(database: Database, now: datetime) -> int:
+    """Drop who was told longer ago than the delivery log is kept, a few at a time. Raises StoreUnavailable."""
+    dropped = 0
+    old = select(_table.c.tenant, _table.c.notification_id).where(
+        _table.c.at < now - KEPT, _table.c.together.is_not(None)
+    )
+    while True:
+        async with database.write() as connection:
+            found = (await connection.execute(old.limit(_AT_A_TIME))).all()
+            for row in found:
+                mine = (_table.c.tenant == row.tenant, _table.c.notification_id == row.notification_id)
+                await connection.execute(delete(_table).where(*mine))
+        dropped += len(found)
+        if len(found) < _AT_A_TIME:
+            return dropped
 
 
 async def waiting_since(connection: AsyncConnection, tenant: str, group_id: str) -> datetime | None:

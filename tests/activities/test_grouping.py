@@ -36,6 +36,7 @@ from store.settings import put_settings
 from tests.activities.notifications import claimed, resolved, view
 from tests.activities.receivers import Answer, FakeSlack, serving
 from tests.activities.test_email import Mailbox, server
+from tests.store.test_assigning import staff
 from tests.support.bench import eventually, running_worker
 from vault.codec import data_converter
 from vault.keyring import ensure_keyring
@@ -57,7 +58,12 @@ class House:
     environ: dict[str, str]
     smtp_port: int
 
-    async def configure(self, email: dict[str, Any] | None = None, **more: Any) -> None:
+    async def configure(
+        self, email: dict[str, Any] | None = None, defaults: dict[str, Any] | None = None, **more: Any
+    ) -> None:
+        """A `group` in which the first waits too, unless it says otherwise."""
+        if isinstance(more.get("group"), dict):
+            more["group"] = {"first": "waits", **more["group"]}
         channels = {
             "slack": {"type": "slack", "token_ref": {"env": "T"}, "channel": "C0LEGAL001", **more},
             "email": {
@@ -65,7 +71,8 @@ class House:
                 "from": "kt@example.com", "to": ["desk@example.com"], **(more if email is None else email),
             },
         }  # fmt: skip
-        settings = EscalationSettings.model_validate({"notification_channels": channels})
+        written = {"notification_channels": channels, "notification_defaults": defaults or {}}
+        settings = EscalationSettings.model_validate(written)
         async with self.database.write() as connection:
             await put_settings(connection, "default", settings, "admin", datetime.now(UTC))
 
@@ -84,6 +91,13 @@ class House:
 
     def posted(self) -> list[dict[str, Any]]:
         return self.slack.messages["C0LEGAL001"]
+
+    def said(self, channel: str) -> list[str]:
+        """What was posted, or mailed, one text a message."""
+        if channel == "slack":
+            return [json.dumps(message, ensure_ascii=False) for message in self.posted()]
+        bodies = [mail.get_body(("plain",)) for mail in self.mailbox.mails]
+        return [m["Subject"] + b.get_content() for m, b in zip(self.mailbox.mails, bodies, strict=True) if b]
 
     def working(self, hurry: float = 1.0) -> Any:
         return running_worker(self.environment.client, self.directory, environ=self.environ, hurry=hurry)
@@ -140,16 +154,49 @@ async def test_a_burst_of_500_is_one_message(house: House, channel: str) -> None
             return await house.rows("esc_499", AttemptOutcome.SENT) == 1
 
         await eventually(arrived, "the message for all of them")
+    (text,) = house.said(channel)
     if channel == "slack":
-        (message,) = house.posted()
-        text = json.dumps(message, ensure_ascii=False)
         assert text.count("/escalations/esc_") == MOST_NAMED
-    else:
-        (mail,) = house.mailbox.mails
-        text = mail["Subject"] + mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert "500 cases for legal: human-oversight" in text
     assert "500 × Review wanted, 500 high" in text
     assert "and 490 more" in text
+
+
+@pytest.mark.parametrize("channel", ["slack", "email"])
+async def test_without_any_setting_a_burst_is_its_first_case_at_once_and_one_message(
+    house: House, channel: str
+) -> None:
+    await house.configure()
+    await house.tell(*(told(number, channel=channel) for number in range(BURST)))
+    assert len(house.slack.cards() or house.mailbox.mails) == 1
+    await house.configure(group={"first": "at_once", "wait": "1s"})
+    async with house.working():
+
+        async def arrived() -> bool:
+            sent = [await house.rows(f"esc_{number}", AttemptOutcome.SENT) for number in (0, 1, BURST - 1)]
+            return sent == [1, 1, 1]
+
+        await eventually(arrived, "the message for the others")
+    _, text = house.said(channel)
+    assert "499 × Review wanted" in text
+
+
+async def test_where_grouping_is_off_each_is_told_by_itself(house: House) -> None:
+    await house.configure(group="off")
+    await house.tell(*(told(number) for number in range(8)))
+    assert len(house.slack.cards()) == 8
+
+
+async def test_the_first_that_fails_is_tried_again_by_itself(house: House) -> None:
+    await house.configure(group={"first": "at_once", "wait": "1h"})
+    house.slack.scripted["chat.postMessage"].append(Answer(503))
+    with pytest.raises(ApplicationError, match="503"):
+        await house.tell(told(1))
+    await house.tell(told(2))
+    await house.tell(told(1))
+    (card,) = house.slack.cards()
+    assert card["metadata"]["event_payload"]["escalation_id"] == "esc_1"
+    assert await house.rows("esc_2", AttemptOutcome.GROUPED) == 1
 
 
 async def test_what_is_critical_waits_for_nobody(house: House) -> None:
@@ -233,7 +280,7 @@ async def test_a_group_that_cannot_be_told_together_is_tried_again(house: House)
 
 
 async def test_a_message_for_many_falls_through_at_the_third_failure_and_goes_on(house: House) -> None:
-    await house.configure(email={}, group={"wait": "1s", "at_least": 2}, fall_through="email")
+    await house.configure(email={"group": "off"}, group={"wait": "1s", "at_least": 2}, fall_through="email")
     house.slack.scripted["chat.postMessage"] += [Answer(503)] * 4
     await house.tell(told(1), told(2))
     async with house.working(hurry=100):
@@ -250,7 +297,7 @@ async def test_a_message_for_many_falls_through_at_the_third_failure_and_goes_on
 
 
 async def test_of_many_whoever_has_not_fallen_through_yet_does(house: House) -> None:
-    await house.configure(email={}, group={"wait": "1s", "at_least": 2}, fall_through="email")
+    await house.configure(email={"group": "off"}, group={"wait": "1s", "at_least": 2}, fall_through="email")
     first, second = told(1), told(2)
     fell = attempt_of(first, 1, AttemptOutcome.FAILED, problem="Slack answered 503", following="email")
     async with house.database.write() as connection:
@@ -352,6 +399,41 @@ async def test_quiet_hours_hold_low_and_medium_back(house: House) -> None:
     await house.tell(told(1, severity=Severity.LOW), told(2, severity=Severity.HIGH))
     assert [c["metadata"]["event_payload"]["escalation_id"] for c in house.slack.cards()] == ["esc_2"]
     assert await house.rows("esc_1", AttemptOutcome.GROUPED) == 1
+
+
+def night(**more: Any) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {"from": f"{now - timedelta(minutes=5):%H:%M}", "to": f"{now + timedelta(hours=2):%H:%M}", **more}
+
+
+def day() -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {"from": f"{now + timedelta(hours=2):%H:%M}", "to": f"{now + timedelta(hours=3):%H:%M}"}
+
+
+@pytest.mark.parametrize("whose", ["users", "teams"])
+async def test_whoever_has_quiet_hours_of_their_own_is_left_alone_in_them_and_nobody_else(
+    house: House, whose: str
+) -> None:
+    await staff(house.database, "ana")
+    own = {"users": {"Ana@example.com": night()}} if whose == "users" else {"teams": {"legal": night()}}
+    await house.configure(defaults={"quiet_hours": own})
+    to_ana = replace(told(1, severity=Severity.LOW), recipient="ana")
+    to_legal = told(2, severity=Severity.LOW)
+    urgent = replace(told(3, severity=Severity.HIGH, policy_rule="another"), recipient="ana")
+    await house.tell(to_ana)
+    await house.tell(to_legal)
+    await house.tell(urgent)
+    waits = [await house.rows(f"esc_{number}", AttemptOutcome.GROUPED) for number in (1, 2)]
+    assert waits == ([1, 0] if whose == "users" else [0, 1])
+    assert len(house.slack.cards()) == 2
+
+
+async def test_own_quiet_hours_go_before_those_of_the_channel(house: House) -> None:
+    await staff(house.database)
+    await house.configure(quiet_hours=night(), defaults={"quiet_hours": {"teams": {"legal": day()}}})
+    await house.tell(told(1, severity=Severity.LOW))
+    assert len(house.slack.cards()) == 1
 
 
 @pytest.mark.parametrize(

@@ -170,11 +170,11 @@ async def configure(database: Database, url: str, smtp_port: int) -> None:
     channels = {
         "hook": {**hook, "url": f"{url}/hook"},
         "left": {**hook, "url": f"{url}/left"},
-        "slack": {"type": "slack", "token_ref": {"env": "TOKEN"}, "channel": "C0LEGAL001"},
+        "slack": {"type": "slack", "token_ref": {"env": "TOKEN"}, "channel": "C0LEGAL001", "group": "off"},
         "pagerduty": {"type": "pagerduty", "routing_key_ref": {"env": "KEY"}},
         "email": {
             "type": "email", "host": "127.0.0.1", "port": smtp_port, "tls": "none",
-            "from": "kt@example.com", "to": ["desk@example.com"],
+            "from": "kt@example.com", "to": ["desk@example.com"], "group": "off",
         },
     }  # fmt: skip
     settings = EscalationSettings.model_validate({"notification_channels": channels})

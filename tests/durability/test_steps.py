@@ -57,7 +57,14 @@ def everything(stack: Stack) -> Iterator[None]:
     """Settings under which one case has every kind of workflow started."""
     with serving(lambda _: Answer(410)) as receiver:
         hook = {"type": "webhook", "url": f"http://127.0.0.1:{receiver.port}", "secret_key_ref": {"env": "HOOK_SECRET"}}
-        mail = {"type": "email", "host": "127.0.0.1", "port": 1, "tls": "none", "from": "kt@example.com", "group": {}}
+        mail = {
+            "type": "email",
+            "host": "127.0.0.1",
+            "port": 1,
+            "tls": "none",
+            "from": "kt@example.com",
+            "group": {"first": "waits"},
+        }
         rule = {"name": "all", "match": {"any": True}, "route_to": "team:legal", "notification_channel": "gone"}
         with stack.settings(
             notification_channels={"gone": {**hook, "fall_through": "mail"}, "mail": mail},

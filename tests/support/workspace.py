@@ -88,6 +88,8 @@ def settings(content: str) -> dict[str, Any]:
         "channel": CHANNEL,
         "interactive": True,
         "content": content,
+        # Each of its cases is looked at by itself, however fast one follows the other.
+        "group": "off",
     }
     rule = {"name": "All", "match": {"any": True}, "route_to": "team:legal", "notification_channel": "slack"}
     return {

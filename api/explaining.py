@@ -72,6 +72,7 @@ def _deadline(view: View, events: list[Event], settings: EscalationSettings) -> 
     told = next((event.data for event in reversed(events) if event.data.get("target")), {})
     target = str(told.get("target") or format_duration(terms.target))
     version = told.get("settings_version", view.settings_version)
+    counted = _by(view.open_time.calendar if view.open_time else None, told.get("set_aside"))
     return {
         "created_at": view.created_at,
         "target": target,
@@ -84,7 +85,7 @@ def _deadline(view: View, events: list[Event], settings: EscalationSettings) -> 
         "calendar": _calendar(view),
         "because": (
             f"{view.severity.value} has a target of {target} in version {version} of the settings,"
-            f" counted from creation{_by(view.open_time.calendar if view.open_time else None)}; amber when"
+            f" counted from creation{counted}; amber when"
             f" {terms.amber_at_remaining} % of it remain.{_kept(view)} Neither claiming nor escalating stops it."
         ),
         "steps": [
@@ -133,7 +134,7 @@ def _steps(events: list[Event]) -> Iterator[tuple[Event, str]]:
 def _told(event: Event) -> str | None:
     data = event.data
     target = f"a target of {data.get('target')} in version {data.get('settings_version')} of the settings"
-    counted = f"{target}, counted from creation{_by(data.get('calendar'))}"
+    counted = f"{target}, counted from creation{_by(data.get('calendar'), data.get('set_aside'))}"
     match event.type:
         case EventType.OPENED if data.get("target"):
             return f"{data.get('severity')} has {counted}"
@@ -151,5 +152,8 @@ def _told(event: Event) -> str | None:
             return None
 
 
-def _by(calendar: object) -> str:
+def _by(calendar: object, set_aside: object) -> str:
+    """Which time counts, and why not that of the calendar."""
+    if set_aside:
+        return f" through every hour, also while the calendar {set_aside!r} is closed: it is critical, or once was"
     return f" in the open time of the calendar {calendar!r}" if calendar else ""

@@ -125,6 +125,9 @@ def apply(
     document, settings = _read(file)
     # What the file leaves out is for the API to fill in: it warns of what was written, not of defaults.
     body = settings.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    if "sla" in body:
+        # As it was written: whether a length stands in days or in hours is what may be odd about it.
+        body["sla"] = document.data["sla"]
     client = connect(profile)
     try:
         done = client.put("/v1/settings", body, dry_run=dry_run)

@@ -107,7 +107,12 @@ def _recompute(case: Case, command: Recompute, now: datetime) -> Moved:
     """A deadline that a lowered severity kept stays; a case that has breached stays as it is."""
     if Role.ADMIN not in command.actor.roles:
         raise NotAllowed("only an admin may hold escalations to other terms")
-    terms = replace(command.terms, due_no_later_than=case.terms.due_no_later_than)
+    kept = case.terms.every_hour and bool(command.terms.every_hour_for)
+    terms = replace(
+        command.terms,
+        due_no_later_than=case.terms.due_no_later_than,
+        every_hour=command.terms.every_hour or kept,
+    )
     if _too_late(case, now) or terms == case.terms:
         return case, ()
     case = _held_to(case, terms, now)
@@ -123,7 +128,11 @@ def _for_severity(case: Case, severity: Severity, *, later: bool) -> SlaTerms:
         )
     target, claim_target = targets[severity]
     limit = None if later else case.terms.due_no_later_than
-    terms = replace(case.terms, target=target, claim_target=claim_target, due_no_later_than=limit)
+    # What was critical once has no closed hours any more: the deadline that it keeps was counted without them.
+    every_hour = severity in case.terms.every_hour_for or (case.terms.every_hour and not later)
+    terms = replace(
+        case.terms, target=target, claim_target=claim_target, due_no_later_than=limit, every_hour=every_hour
+    )
     moves_later = case.opening.edition >= 3 and terms.due_at(case.created_at, case.pauses) > case.due_at
     # Where settings give the more severe case more time, raising it moves no deadline later either.
     if not later and (moves_later or not severity.at_least(case.severity)):
@@ -152,7 +161,8 @@ def _amended(case: Case, kind: EventType, now: datetime, actor: Actor, **data: s
         **data,
         target=format_duration(terms.target),
         settings_version=terms.settings_version,
-        calendar=terms.open_time.calendar if terms.open_time else None,
+        calendar=terms.calendar.calendar if terms.calendar else None,
+        **({"set_aside": terms.set_aside} if terms.set_aside else {}),
         due_at=case.due_at.isoformat(),
     )
     if case.paused and (case.severity is Severity.CRITICAL or case.due_at <= now):

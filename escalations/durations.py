@@ -48,13 +48,14 @@ def _from_text(value: str) -> timedelta:
     raise ValueError(f"{value!r} is not a duration; write for example 15s, 15m, 4h, 7d or PT15M")
 
 
-def format_duration(length: timedelta) -> str:
-    """The shortest exact writing: `15m`, `1h30m`, `90.5s`. The inverse of `parse_duration`."""
+def format_duration(length: timedelta, *, days: bool = True) -> str:
+    """The shortest exact writing: `15m`, `1h30m`, `90.5s`; `24h` for `1d` without `days`. The inverse of
+    `parse_duration`."""
     seconds = length.total_seconds()
     if seconds != int(seconds):
         return f"{seconds:g}s"
     left, parts = int(seconds), []
-    for unit in ("d", "h", "m", "s"):
+    for unit in ("d", "h", "m", "s") if days else ("h", "m", "s"):
         count, left = divmod(left, _UNITS[unit])
         if count:
             parts.append(f"{count}{unit}")

@@ -21,6 +21,7 @@ from escalations.routes import Chooser, Route
 from escalations.severity import Severity
 from escalations.sla import SlaTerms
 from escalations.step import open_case, step
+from escalations.windows import ALWAYS
 
 _QUEUE = Route(Chooser.RULE, "the simulated queue", team="reviewers", position=0)
 _REVIEWER = Actor("reviewer", roles=(Role.REVIEWER,))
@@ -86,7 +87,8 @@ def _worked_off(arrival: Arrival, begun: datetime) -> tuple[datetime, bool]:
     if case.closed:
         return begun, late
     case, _ = step(case, Claim(_REVIEWER), begun)
-    done = terms.counted.add(begun, arrival.handling)
+    # People work while the calendar is open, also on a case whose clock runs through every hour.
+    done = (terms.open_time or ALWAYS).add(begun, arrival.handling)
     case, breached = _rung(case, done)
     if not case.closed:
         if case.hold is None:

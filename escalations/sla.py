@@ -1,6 +1,7 @@
 """The clock of a case: its terms, fixed when it opens, and the instants that follow from them.
 
-Definitions: the deadline is creation plus target, in open time outside pauses; a case turns amber when half (a
+Definitions: the deadline is creation plus target, in open time outside pauses (of a critical case
+every hour counts, unless settings say otherwise); a case turns amber when half (a
 setting) of its target remains; a breach happens at the deadline, is recorded once and stays even if the case is
 resolved later; reassignment, escalating further and unclaiming neither stop nor reset the clock. A case resolved
 exactly at its deadline met it. Expiry counts every hour of the wall clock.
@@ -56,7 +57,9 @@ class SlaTerms:
     should have claimed it. Reminders come when `notify_at_remaining` percent of the target remain, in falling order.
     `max_pause` is how long all pauses together may last, None for no pause at all. `by_severity` holds the targets of
     every severity, for when it changes. No deadline is later than `due_no_later_than`. The holder is warned when
-    `warn_at_lease` percent of the lease are gone without a sign of life, None for never.
+    `warn_at_lease` percent of the lease are gone without a sign of life, None for never. Of the severities in
+    `every_hour_for` the hours that the calendar is closed count too; `every_hour` says that they do for this case, as
+    severe as it is or once was.
     """
 
     target: timedelta
@@ -72,6 +75,8 @@ class SlaTerms:
     due_no_later_than: datetime | None = None
     warn_at_lease: int | None = None
     lease_within_target: bool = False
+    every_hour_for: tuple[Severity, ...] = ()
+    every_hour: bool = False
 
     @property
     def lease(self) -> timedelta | None:
@@ -81,9 +86,19 @@ class SlaTerms:
         return min(self.claim_lease, max(self.target, SHORTEST_LEASE))
 
     @property
+    def calendar(self) -> OpenTime | None:
+        """The calendar whose open time alone counts; None where every hour does."""
+        return None if self.every_hour else self.open_time
+
+    @property
+    def set_aside(self) -> str | None:
+        """The calendar that it has and that does not count for it."""
+        return self.open_time.calendar if self.every_hour and self.open_time is not None else None
+
+    @property
     def counted(self) -> OpenTime:
         """The time that counts."""
-        return self.open_time or ALWAYS
+        return self.calendar or ALWAYS
 
     def due_at(self, created_at: datetime, pauses: Sequence[Window] = ()) -> datetime:
         due = self.counted.add(created_at, self.target, pauses)

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 from pydantic import (
     BeforeValidator,
     Field,
+    PlainSerializer,
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
@@ -42,6 +43,9 @@ from escalations.sla import (
     SlaTerms,
 )
 from escalations.windows import OpenTime
+
+Target = Annotated[Duration, PlainSerializer(lambda length: format_duration(length, days=False), return_type=str)]
+"""Counted in open time where there is a calendar, so it is written in hours: a day of it would be read as another."""
 
 
 def _lift_targets(data: Any) -> Any:
@@ -79,12 +83,13 @@ class SlaOverride(Part):
     """Other targets, or another calendar, for some cases. What is not given stays. The first that matches counts."""
 
     match: SlaMatch
-    critical: Duration | None = None
-    high: Duration | None = None
-    medium: Duration | None = None
-    low: Duration | None = None
-    claim_targets: dict[Severity, Duration] = Field(default_factory=dict)
+    critical: Target | None = None
+    high: Target | None = None
+    medium: Target | None = None
+    low: Target | None = None
+    claim_targets: dict[Severity, Target] = Field(default_factory=dict)
     calendar: str | None = None
+    calendar_for_critical: bool | None = None
 
     _lift = model_validator(mode="before")(_lift_targets)
 
@@ -105,16 +110,17 @@ class SlaSettings(Part):
     """Targets per severity, and the clock's other lengths. `targets` may hold the four, or they stand beside it.
 
     `claim_targets` say, where given, how soon somebody should have claimed a case. `calendar` names an entry of
-    `calendars`: only its open time counts. `max_pause` lets the clock stand still while the requester is asked.
+    `calendars`: only its open time counts, for critical cases too if `calendar_for_critical`: else they run through
+    every closed hour. `max_pause` lets the clock stand still while the requester is asked.
     A `claim_lease` that nobody gave is no longer than the target of its case; one that is given and is longer, is
     refused.
     """
 
-    critical: Duration = DEFAULT_TARGETS[Severity.CRITICAL]
-    high: Duration = DEFAULT_TARGETS[Severity.HIGH]
-    medium: Duration = DEFAULT_TARGETS[Severity.MEDIUM]
-    low: Duration = DEFAULT_TARGETS[Severity.LOW]
-    claim_targets: dict[Severity, Duration] = Field(default_factory=dict)
+    critical: Target = DEFAULT_TARGETS[Severity.CRITICAL]
+    high: Target = DEFAULT_TARGETS[Severity.HIGH]
+    medium: Target = DEFAULT_TARGETS[Severity.MEDIUM]
+    low: Target = DEFAULT_TARGETS[Severity.LOW]
+    claim_targets: dict[Severity, Target] = Field(default_factory=dict)
     amber_at_remaining: Percent = DEFAULT_AMBER
     notify_at_remaining: Annotated[tuple[Percent, ...], BeforeValidator(one_or_many), Field(max_length=20)] = (
         DEFAULT_REMINDERS
@@ -123,6 +129,7 @@ class SlaSettings(Part):
     claim_lease: Duration | None = Field(default_factory=_lease)
     max_pause: Duration | None = None
     calendar: str | None = None
+    calendar_for_critical: bool = False
     overrides: tuple[SlaOverride, ...] = ()
 
     _lift = model_validator(mode="before")(_lift_targets)
@@ -155,6 +162,8 @@ class SlaSettings(Part):
         changes: dict[str, Any] = {**override.targets, "claim_targets": self.claim_targets | override.claim_targets}
         if override.calendar is not None:
             changes["calendar"] = override.calendar
+        if override.calendar_for_critical is not None:
+            changes["calendar_for_critical"] = override.calendar_for_critical
         return self.model_copy(update=changes)
 
     @property
@@ -165,6 +174,8 @@ class SlaSettings(Part):
     def terms(self, severity: Severity, settings_version: int, open_time: OpenTime | None = None) -> SlaTerms:
         """What a case is held to. A reminder that would come with the amber threshold is left out."""
         reminders = set(self.notify_at_remaining) - {self.amber_at_remaining}
+        follows = open_time is None or self.calendar_for_critical
+        every_hour_for = () if follows else (Severity.CRITICAL,)
         return SlaTerms(
             target=getattr(self, severity.value),
             amber_at_remaining=self.amber_at_remaining,
@@ -178,4 +189,6 @@ class SlaSettings(Part):
             warn_at_lease=LEASE_WARNING,
             lease_within_target="claim_lease" not in self.model_fields_set,
             by_severity=tuple((one, getattr(self, one.value), self.claim_targets.get(one)) for one in Severity),
+            every_hour_for=every_hour_for,
+            every_hour=severity in every_hour_for,
         )

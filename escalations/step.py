@@ -104,6 +104,7 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         "precedent": precedent,
         "appeal_of": contested,
         "skipped": skipped,
+        "set_aside": opening.sla.set_aside,
     }
     case, events = emit(
         ask(with_approvals(case), now),
@@ -122,7 +123,7 @@ def open_case(opening: Opening, now: datetime) -> Moved:
         config_version=opening.config_version,
         target=format_duration(opening.sla.target),
         settings_version=opening.sla.settings_version,
-        calendar=opening.sla.open_time.calendar if opening.sla.open_time else None,
+        calendar=opening.sla.calendar.calendar if opening.sla.calendar else None,
         due_at=case.due_at.isoformat(),
         **{name: value for name, value in kin.items() if value is not None},
     )

@@ -20,7 +20,7 @@ class View:
 
     `version` grows with every event: a view with a higher one is newer. Times are UTC. `team` is the team whose
     queue it is in, None when it was routed to a person. `resolution_time_seconds` counts from creation.
-    `paused_until` is set while its clock stands still; `open_time` is the calendar that it keeps, None for around the
+    `paused_until` is set while its clock stands still; `open_time` is the calendar that counts, None for around the
     clock. `requester` may have no part in the review. A decision takes `required_approvals` people; until they agree it
     is the `proposal`, and then it was `approved_by` the further ones. One that can still be undone is `pending`.
     The same request waits as `leader`, or was blocked as `precedent`. An `appeal` contests another case's block. Who
@@ -176,7 +176,7 @@ def view_of(case: Case) -> View:
         ),
         paused_until=case.pauses[-1][1] if case.paused else None,
         claim_due_at=case.claim_due_at,
-        open_time=case.terms.open_time,
+        open_time=case.terms.calendar,
         requester=case.requester,
         required_approvals=case.required_approvals,
         proposal=case.proposal,

@@ -193,8 +193,9 @@ RULES = {
         "A more severe case has more time than a less severe one.", "order the targets: critical ≤ high ≤ medium ≤ low"
     ),
     "KT306": Rule(
-        "Cases expire before their SLA target is up, so they can never breach it: they end undecided instead.",
-        "make sla.expire_after longer than the longest target",
+        "Cases expire, by the wall clock, before their SLA target is up, so they can never breach it: they end"
+        " undecided instead. A target in open time lasts over nights, weekends and holidays.",
+        "make sla.expire_after longer than the longest target lasts",
     ),
     "KT307": Rule(
         "There are SLA targets, but no rule names a channel: nobody is told before a breach.",
@@ -224,6 +225,14 @@ RULES = {
         "correct what is named: chain:NAME, schedule:NAME, or for notify an entry of notification_channels",
     ),
     "KT315": Rule("A chain that no rule and no other chain leads to.", "name it in route_to of a rule, or remove it"),
+    "KT316": Rule(
+        "Critical cases wait for opening hours: one that comes at night is looked at in the morning.",
+        "leave calendar_for_critical out, unless nobody could act on a critical case at night",
+    ),
+    "KT317": Rule(
+        "A target in days or weeks, counted in the open time of a calendar: a day is 24 hours of it, no working day.",
+        "write it in hours of open time: a working day of eight is 8h",
+    ),
     "KT320": Rule("A team or a user that the installation does not have.", "correct the name, or create it first"),
     "KT340": Rule("The name of a schedule or a calendar that these settings do not have.", "write one that is named"),
     "KT341": Rule(

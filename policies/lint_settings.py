@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from escalations.channels import EmailChannel, WebhookChannel
 from escalations.directory import Directory
-from escalations.durations import format_duration
 from escalations.routes import OnExhausted
 from escalations.settings import EscalationSettings, Match, TimeOfDay
 from escalations.settings_checks import Contradiction, contradictions
-from escalations.severity import Severity
 from policies.config import OVERSIGHT_CATEGORIES, POLICIES
 from policies.documents import Document
 from policies.faults import suggest
+from policies.lint_clocks import clock_warnings
 from policies.loading import Complaint, complain
 
 
@@ -35,7 +33,7 @@ def settings_warnings(document: Document, settings: EscalationSettings) -> Itera
     """What is only odd: such settings are taken all the same."""
     yield from _rules(document, settings)
     yield from _policy_names(document, settings)
-    yield from _clocks(document, settings)
+    yield from clock_warnings(document, settings)
     yield from _hours(document, settings)
     yield from _channels(document, settings)
     yield from _chains(document, settings)
@@ -119,25 +117,6 @@ def _covers(earlier: Match, later: Match) -> bool:
         elif found is None or not set(found) <= set(wanted):
             return False
     return True
-
-
-def _clocks(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
-    sla = settings.sla
-
-    def warn(rule: str, told: str, field: str) -> Complaint:
-        lifted = ("sla", "targets", field)
-        return complain(document, lifted if lifted in document.places else ("sla", field), rule, told, warning=True)
-
-    targets: dict[str, timedelta] = {severity.value: getattr(sla, severity.value) for severity in Severity}
-    names = sorted(targets, key=lambda name: Severity(name).rank)
-    for upper, lower in pairwise(names):
-        if targets[upper] > targets[lower]:
-            shown = f"{format_duration(targets[upper])} is more than the {format_duration(targets[lower])} of {lower}"
-            yield warn("KT305", f"{upper}: {shown}", upper)
-    longest = max(targets, key=targets.__getitem__)
-    if sla.expire_after <= targets[longest]:
-        told = f"cases expire after {format_duration(sla.expire_after)}, before the target of {longest} is up"
-        yield warn("KT306", told, "expire_after")
 
 
 def _hours(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:

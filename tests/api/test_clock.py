@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -82,6 +82,25 @@ def test_a_case_keeps_the_calendar_of_its_opening(stack: Stack) -> None:
     assert deadline["calendar"]["name"] == "office"
     assert deadline["calendar"]["open"]
     assert stack.escalation(held["escalation_id"])["sla_deadline"] == held["sla_deadline"]
+
+
+def test_a_critical_case_runs_while_the_calendar_is_closed_and_says_why(stack: Stack) -> None:
+    # Open for an hour a week, and not today or tomorrow.
+    day = f"{datetime.now(UTC) + timedelta(days=3):%a}".lower()
+    settings: dict[str, Any] = {"calendars": {"office": {"hours": {day: "09:00-10:00"}}}}
+    with stack.settings(sla={"calendar": "office"}, **settings):
+        held = stack.create(severity="critical")
+        raised = stack.create(severity="medium")["escalation_id"]
+    assert (held["calendar"], at(held, "sla_deadline") - at(held, "created_at")) == (None, HOUR / 4)
+    stack.must(raised, "claim")
+    after = stack.must(raised, "severity", {"severity": "critical"})
+    assert at(after, "sla_deadline") - at(after, "created_at") == HOUR / 4
+    for case in (held["escalation_id"], raised):
+        told = stack.kt("escalation", "explain", case)
+        assert "also while the calendar 'office' is closed: it is critical, or once was" in told
+    with stack.settings(sla={"calendar": "office", "calendar_for_critical": True}, **settings):
+        waits = stack.create(severity="critical")
+    assert (waits["calendar"], at(waits, "sla_deadline") - at(waits, "created_at") > 24 * HOUR) == ("office", True)
 
 
 def test_nobody_claims_in_time_and_everybody_is_reminded(stack: Stack) -> None:

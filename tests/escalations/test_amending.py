@@ -25,10 +25,10 @@ from escalations.errors import CannotPause, Invalid, NotAllowed, NotClaimed, Not
 from escalations.events import Event, EventType
 from escalations.severity import Severity
 from escalations.sla import AlarmKind, SlaState, SlaTerms
-from escalations.step import step
+from escalations.step import open_case, step
 from escalations.views import view_of
 from escalations.windows import OpenTime
-from tests.escalations.cases import ANA, BEN, OPERATOR, SENIOR, START, opened, resolve
+from tests.escalations.cases import ANA, BEN, OPERATOR, SENIOR, START, opened, opening, resolve
 from tests.escalations.test_clock import run_until
 
 HOUR = timedelta(hours=1)
@@ -332,6 +332,69 @@ def test_a_case_of_before_cannot_change_its_severity() -> None:
     with pytest.raises(Invalid, match="recompute"):
         after(case, 1, SetSeverity(ANA, Severity.LOW))
     assert after(case, 1, SetSeverity(ANA, Severity.HIGH)) == (case, ())
+
+
+# Critical cases and the calendar
+
+CLOSED_NOW = replace(TERMS, open_time=OPEN, every_hour_for=(Severity.CRITICAL,))
+
+
+def born_critical() -> Case:
+    return held_by_ana(Severity.CRITICAL, replace(CLOSED_NOW, every_hour=True))
+
+
+def test_raised_to_critical_a_case_counts_every_hour_from_creation() -> None:
+    case, events = after(held_by_ana(Severity.MEDIUM, CLOSED_NOW), 5, SetSeverity(ANA, Severity.CRITICAL))
+    assert (case.due_at, case.claim_due_at) == (START + 15 * MINUTE, START + 5 * MINUTE)
+    assert (events[0].data["calendar"], events[0].data["set_aside"]) == (None, "noon")
+    assert view_of(case).open_time is None
+    late, happened = run_until(case, 20 * MINUTE)
+    assert late.breached_at == START + 15 * MINUTE
+    assert EventType.AMBER in [event.type for event in happened]
+
+
+def test_what_was_critical_keeps_its_deadline_in_closed_hours_unless_a_senior_says_so() -> None:
+    case, events = after(born_critical(), 5, SetSeverity(ANA, Severity.HIGH))
+    assert (case.due_at, events[0].data["set_aside"]) == (START + 15 * MINUTE, "noon")
+    later, events = after(case, 6, SetSeverity(SENIOR, Severity.MEDIUM, later=True))
+    assert (later.due_at, events[0].data["calendar"]) == (NOON + 26 * HOUR, "noon"), "two hours today, two tomorrow"
+    again, _ = after(later, 7, SetSeverity(ANA, Severity.CRITICAL))
+    assert again.due_at == START + 15 * MINUTE
+
+
+def test_a_pause_in_closed_hours_moves_the_deadline_of_what_was_critical_by_its_length() -> None:
+    case, _ = after(born_critical(), 5, SetSeverity(ANA, Severity.HIGH))
+    case, _ = after(case, 10, wait(30))
+    assert (case.due_at, view_of(case).left_when_paused) == (START + 45 * MINUTE, 5 * MINUTE)
+    case, _ = after(case, 20, Resume(ANA))
+    assert case.due_at == START + 25 * MINUTE
+
+
+def test_the_case_says_what_its_calendar_is_set_aside_for() -> None:
+    case, (opened_as, *_) = open_case(
+        opening(severity=Severity.CRITICAL, sla=replace(CLOSED_NOW, target=15 * MINUTE, every_hour=True)), START
+    )
+    assert (opened_as.data["calendar"], opened_as.data["set_aside"]) == (None, "noon")
+    assert opened_as.data["due_at"] == (START + 15 * MINUTE).isoformat() == case.due_at.isoformat()
+
+
+def test_a_case_of_before_follows_its_calendar_as_it_did() -> None:
+    case, events = after(
+        held_by_ana(Severity.MEDIUM, replace(TERMS, open_time=OPEN)), 5, SetSeverity(ANA, Severity.CRITICAL)
+    )
+    assert (case.due_at, events[0].data["calendar"]) == (NOON + 15 * MINUTE, "noon")
+    assert "set_aside" not in events[0].data
+
+
+def test_recomputing_takes_a_critical_case_out_of_its_calendar_and_back_only_where_settings_say_so() -> None:
+    before = held_by_ana(Severity.CRITICAL, replace(TERMS, open_time=OPEN))
+    case, _ = after(before, 5, Recompute(ADMIN, born_critical().terms))
+    assert case.due_at == START + 15 * MINUTE
+    lowered, _ = after(case, 6, SetSeverity(ANA, Severity.HIGH))
+    still, _ = after(lowered, 7, Recompute(ADMIN, replace(CLOSED_NOW, target=2 * HOUR)))
+    assert (still.due_at, still.terms.every_hour) == (START + 15 * MINUTE, True)
+    back, _ = after(case, 8, Recompute(ADMIN, before.terms))
+    assert back.due_at == NOON + 15 * MINUTE
 
 
 # Other terms

@@ -39,6 +39,7 @@ def test_the_documented_example_means_what_it_says() -> None:
     assert (plain.target, plain.claim_target, plain.max_pause) == (HOUR / 4, HOUR / 12, 4 * HOUR)
     assert plain.open_time is not None
     assert (plain.open_time.calendar, plain.open_time.settings_version) == ("office", 3)
+    assert (plain.calendar, plain.set_aside) == (None, "office")
     assert plain.notify_at_remaining == (10,), "the reminder at 50 % would come with amber"
     trading = terms_of(made, 3, facts(consumer_group="trading"), FRIDAY)
     assert trading.target == HOUR / 2
@@ -51,6 +52,39 @@ def test_the_weekend_of_the_change_of_clocks_does_not_count() -> None:
     made = settings(sla={"calendar": "office"}, calendars={"office": OFFICE})
     terms = terms_of(made, 1, facts(), FRIDAY)
     assert terms.due_at(FRIDAY) == datetime(2026, 3, 30, 7, 30, tzinfo=UTC)
+
+
+SATURDAY = FRIDAY + 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("sla", "due"),
+    [
+        ({}, SATURDAY + HOUR / 4),
+        ({"calendar_for_critical": True}, datetime(2026, 3, 30, 7, 15, tzinfo=UTC)),
+        ({"overrides": [{"match": {"team": "a"}, "calendar_for_critical": True}]}, SATURDAY + HOUR / 4),
+        (
+            {"overrides": [{"match": {"policy": "human-oversight"}, "calendar_for_critical": True}]},
+            datetime(2026, 3, 30, 7, 15, tzinfo=UTC),
+        ),
+        (
+            {
+                "calendar_for_critical": True,
+                "overrides": [{"match": {"policy": "human-oversight"}, "calendar_for_critical": False}],
+            },
+            SATURDAY + HOUR / 4,
+        ),
+    ],
+)
+def test_a_critical_case_runs_through_closed_hours_unless_settings_say_otherwise(
+    sla: dict[str, Any], due: datetime
+) -> None:
+    made = settings(
+        sla={"calendar": "office", "claim_targets": {"critical": "15m"}, **sla}, calendars={"office": OFFICE}
+    )
+    terms = terms_of(made, 1, facts(Severity.CRITICAL), SATURDAY)
+    assert (terms.due_at(SATURDAY), terms.claim_due_at(SATURDAY)) == (due, due)
+    assert terms_of(made, 1, facts(), SATURDAY).due_at(SATURDAY) == datetime(2026, 3, 30, 8, 0, tzinfo=UTC)
 
 
 def test_calendars_are_frozen_once_an_hour() -> None:
@@ -112,6 +146,15 @@ def test_they_survive_being_stored() -> None:
     }
     made = settings(sla=sla, calendars={"office": OFFICE})
     assert EscalationSettings.model_validate(made.model_dump(mode="json", by_alias=True, exclude_none=True)) == made
+
+
+def test_targets_are_written_in_hours_for_a_day_of_open_time_is_none() -> None:
+    written = settings(sla={"low": "1d", "claim_targets": {"low": "26h"}, "expire_after": "7d"}).model_dump(mode="json")
+    assert (written["sla"]["low"], written["sla"]["claim_targets"], written["sla"]["expire_after"]) == (
+        "24h",
+        {"low": "26h"},
+        "7d",
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ escalation_routing:
     - {name: rest, match: {any: true}, route_to: "team:b", notification_channel: log}
 """
 
+OFFICE = 'calendars:\n  office: {hours: {mon-fri: "09:00-17:00"}}\n'
 CHAINED = RULES.replace("team:b", "chain:c")
 
 
@@ -303,6 +304,59 @@ BROKEN: dict[str, tuple[str, str, int, str]] = {
     ),
     "targets in the wrong order": (RULES + "sla: {critical: 2h}\n", "KT305", 5, "critical ≤ high"),
     "cases that expire first": (RULES + "sla: {expire_after: 12h}\n", "KT306", 5, "expire_after longer"),
+    "targets of some in the wrong order": (
+        RULES + "sla:\n  overrides:\n  - match: {team: a}\n    high: 5h\n",
+        "KT305",
+        8,
+        "critical ≤ high",
+    ),
+    "cases that expire over a weekend": (
+        RULES + OFFICE + "sla:\n  calendar: office\n  expire_after: 4d\n",
+        "KT306",
+        9,
+        "target lasts",
+    ),
+    "cases of some that expire first": (
+        RULES + "sla:\n  overrides:\n  - match: {team: a}\n    low: 200h\n",
+        "KT306",
+        8,
+        "expire_after longer",
+    ),
+    "cases of some that expire over a weekend": (
+        RULES
+        + OFFICE
+        + "sla:\n  expire_after: 2d\n  low: 9h\n  overrides:\n  - {match: {team: a}, calendar: office}\n",
+        "KT306",
+        11,
+        "expire_after longer",
+    ),
+    "critical cases that wait for the morning": (
+        RULES + OFFICE + "sla:\n  calendar: office\n  calendar_for_critical: true\n",
+        "KT316",
+        9,
+        "leave calendar_for_critical out",
+    ),
+    "critical cases of some that wait for the morning": (
+        RULES
+        + OFFICE
+        + "sla:\n  calendar: office\n  overrides:\n  - {match: {team: a}, calendar_for_critical: true}\n",
+        "KT316",
+        10,
+        "leave calendar_for_critical out",
+    ),
+    "a day of open time": (RULES + OFFICE + "sla:\n  calendar: office\n  targets: {low: 1d}\n", "KT317", 9, "in hours"),
+    "a week of open time for some": (
+        RULES + OFFICE + "sla:\n  overrides:\n  - {match: {team: a}, calendar: office, low: P1W}\n",
+        "KT317",
+        9,
+        "in hours",
+    ),
+    "days of open time to claim in": (
+        RULES + OFFICE + "sla:\n  calendar: office\n  claim_targets: {low: 1d2h}\n",
+        "KT317",
+        9,
+        "in hours",
+    ),
     "targets without a channel": (RULES + "sla: {critical: 10m}\n", "KT307", 5, "set up a channel"),
     "no working day": (RULES + "business_hours: {days: []}\n", "KT308", 5, "at least one day"),
     "a stretch without length": (

@@ -328,3 +328,33 @@ def test_reports_for_machines() -> None:
 def test_the_hook_for_pre_commit_calls_a_command_that_is_there(root: Path) -> None:
     [hook] = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text())
     assert hook["entry"].split()[:3] == ["kt", "policy", "lint"]
+
+
+OFFICE = 'calendars:\n  office: {hours: {mon-fri: "09:00-17:00"}}\n  all: {hours: {mon-sun: "00:00-24:00"}}\n'
+
+
+@pytest.mark.parametrize(
+    "sla",
+    [
+        "{low: 1d}",
+        "{low: 24h, calendar: office}",
+        "{low: 1d, calendar: all}",
+        "{critical: 1d, high: 1d, medium: 1d, calendar: office, overrides: [{match: {team: a}, calendar: all}]}",
+        "{low: 20h, expire_after: 5d, calendar: office}",
+        "{overrides: [{match: {team: a}, critical: 10m}]}",
+        "{calendar_for_critical: true}",
+    ],
+)
+def test_clocks_that_mean_what_they_say_are_not_warned_of(sla: str) -> None:
+    odd = [one.trail for one in complaints(f"sla: {sla}\n{OFFICE}") if one.rule in {"KT305", "KT306", "KT316", "KT317"}]
+    assert odd == ([("sla", "high"), ("sla", "medium")] if "high: 1d" in sla else [])
+
+
+def test_a_warning_of_open_time_says_how_long_it_lasts() -> None:
+    told = {
+        one.rule: one.message for one in complaints(f"sla: {{low: 1d, expire_after: 4d, calendar: office}}\n{OFFICE}")
+    }
+    assert told["KT317"] == "1d is 24 hours of open time, about 3.0 working days of 'office'"
+    assert told["KT306"].startswith(
+        "cases expire after 4d, before the target of low is up in the open time of 'office': one"
+    )

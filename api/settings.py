@@ -15,6 +15,7 @@ from api.fixed_routes import fixed_routes
 from api.problems import Problem
 from api.records import note_change
 from escalations.commands import Role
+from escalations.directory import Directory
 from escalations.errors import NotFound
 from escalations.settings import EscalationSettings
 from escalations.settings_checks import contradictions
@@ -76,14 +77,18 @@ async def put(
     now = datetime.now(UTC)
     async with using.database.read() as connection:
         directory = await read_directory(connection, caller.tenant)
-        owners = {one.owner for one in await list_consumers(connection, caller.tenant) if one.owner is not None}
+        consumers = await list_consumers(connection, caller.tenant)
         fixed = await fixed_routes(connection, caller.tenant)
-    directory = replace(directory, owners=frozenset(owners))
+    directory = replace(
+        directory,
+        owners=frozenset(one.owner for one in consumers if one.owner is not None),
+        consumer_teams=frozenset(one.team for one in consumers if one.team is not None),
+    )
     # In a thread: it may load the holidays of every country from disk.
     wrong = await asyncio.to_thread(lambda: list(contradictions(new, directory, now, fixed)))
     if wrong:
         raise _refused([(one.field, one.message) for one in wrong])
-    odd = {"warnings": _warnings(body, new)}
+    odd = {"warnings": _warnings(body, new, directory)}
     if dry_run:
         async with using.database.read() as connection:
             before = await current_settings(connection, caller.tenant)
@@ -98,8 +103,8 @@ async def put(
     return _shown(done) | odd
 
 
-def _warnings(body: dict[str, Any], settings: EscalationSettings) -> list[dict[str, str]]:
-    found = settings_warnings(Document("", "", body, {}), settings)
+def _warnings(body: dict[str, Any], settings: EscalationSettings, directory: Directory) -> list[dict[str, str]]:
+    found = settings_warnings(Document("", "", body, {}), settings, directory)
     return [
         {
             "rule": one.rule,

@@ -110,7 +110,9 @@ def _directory(profile: str | None) -> Directory:
         for user in users
     }
     names = {str(user[key]).lower(): user["login"] for user in users for key in ("login", "email") if user[key]}
-    return Directory(frozenset(team["team_id"] for team in client.get("/v1/teams")["teams"]), names, people)
+    teams = frozenset(team["team_id"] for team in client.get("/v1/teams")["teams"])
+    theirs = frozenset(one["team"] for one in client.get("/v1/consumers")["consumers"] if one["team"])
+    return Directory(teams, names, people, consumer_teams=theirs)
 
 
 def _report(found: dict[Path, list[Complaint]], output: str, *, verbose: bool) -> None:

@@ -25,13 +25,15 @@ class Person:
 class Directory:
     """Who exists: team ids, logins by login and by e-mail address (in lower case), and people by login.
 
-    `owners` are the people behind applications, where that is asked: they cannot review the requests of these.
+    Where that is asked, `owners` are the people behind applications, who cannot review the requests of these, and
+    `consumer_teams` the teams that applications are said to be of.
     """
 
     teams: frozenset[str]
     users: Mapping[str, str]
     people: Mapping[str, Person] = field(default_factory=dict)
     owners: frozenset[str] = frozenset()
+    consumer_teams: frozenset[str] = frozenset()
 
     def user(self, name: str) -> str | None:
         return self.users.get(name.lower())
@@ -65,6 +67,10 @@ class Eligibility:
         if (self.only is not None and login not in self.only) or (self.leads and not leads):
             return "may not decide it"
         return None
+
+    def among(self, team: str, directory: Directory) -> tuple[str, ...]:
+        """Who of a team may have it, in the order of their logins."""
+        return tuple(one for one in directory.reviewers(team) if self.bars(one, directory) is None)
 
 
 def destination(name: str, directory: Directory) -> tuple[str | None, str | None]:

@@ -90,7 +90,7 @@ def _reach(
         return on_call_in(name, settings, directory, now, eligible)
     team, login = destination(leg.to, directory)
     if team is not None:
-        able = [one for one in directory.reviewers(team) if eligible.bars(one, directory) is None]
+        able = eligible.among(team, directory)
         if not able:
             return Reached(missed="nobody in the team may have it")
         if not any(directory.people[one].on_shift for one in able):

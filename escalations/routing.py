@@ -30,12 +30,14 @@ class Considered:
 class Choice:
     """The route, None when no level is left, and every candidate that was looked at on the way.
 
-    `skipped` says which legs of the chain that it is in, or was in, were empty, and why.
+    `skipped` says which legs of the chain that it is in, or was in, were empty, and why. `deserted` is the last of the
+    rules' teams that were passed over because nobody in them may have the case.
     """
 
     route: Route | None
     considered: tuple[Considered, ...]
     skipped: tuple[str, ...] = ()
+    deserted: Route | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def choose(
 ) -> Choice:
     """The route of a case that opens. `presets` are the configured ones, the model's before the target's.
 
-    Never without a route: behind all rules stands the built-in catch-all, the team `default-reviewers`.
+    Never without a route: behind all rules stands the built-in catch-all, the team `default-reviewers`. Where nobody
+    there may have the case either, it waits where the last rule would have it, so that its channel is told.
     """
     able = eligible or Eligibility(facts.requester)
     looked: list[Considered] = []
@@ -72,6 +75,9 @@ def choose(
     looked += later.considered
     if later.route is not None:
         return Choice(later.route, tuple(looked), later.skipped)
+    if later.deserted is not None and not able.among(CATCH_ALL_TEAM, directory):
+        waits = Considered(later.deserted.name, "won: nobody else may have it either, so it waits there")
+        return Choice(later.deserted, (*looked, waits))
     channel = settings.notification_defaults.of(CATCH_ALL_TEAM, None, directory)
     route = Route(Chooser.CATCH_ALL, "built-in catch-all", team=CATCH_ALL_TEAM, channel=channel)
     return Choice(route, (*looked, Considered(route.name, "won")))
@@ -91,6 +97,7 @@ def choose_next(
     """
     eligible = eligible or Eligibility(facts.requester)
     looked: list[Considered] = []
+    deserted: Route | None = None
     for position, rule in enumerate(settings.escalation_routing.rules):
         if after is not None and position <= after:
             continue
@@ -102,7 +109,8 @@ def choose_next(
         looked += found.considered
         if found.route is not None:
             return Choice(found.route, tuple(looked), found.skipped)
-    return Choice(None, tuple(looked))
+        deserted = found.deserted or deserted
+    return Choice(None, tuple(looked), deserted=deserted)
 
 
 def choose_behind(
@@ -140,8 +148,11 @@ def _unknown(name: str | None) -> str:
 
 
 def _barred(route: Route, directory: Directory, eligible: Eligibility) -> str | None:
-    """Why a case cannot go there: a person who may not have it, above all not their own request."""
-    reason = None if route.user is None else eligible.bars(route.user, directory)
+    """Why a case cannot go there: a person who may not have it, above all not their own request; a team of such."""
+    if route.team is not None:
+        able = eligible.among(route.team, directory)
+        return None if able else f"passed over: nobody in {route.destination} may have it"
+    reason = eligible.bars(route.user or "", directory)
     return None if reason is None else f"passed over: {route.user} {reason}"
 
 
@@ -164,7 +175,7 @@ def _rule_route(
 ) -> Choice:
     """The route of a rule, and what was passed over on the way; None when that is all of it."""
     kind, _, name = rule.route_to.partition(":")
-    team, login, missed = None, None, None
+    team, login, missed, deserted = None, None, None, None
     if kind == "chain":
         return _chain_route(rule, name, position, settings, directory, now, eligible)
     if kind == "schedule":
@@ -179,7 +190,8 @@ def _rule_route(
         missed = _barred(route, directory, eligible)
         if missed is None:
             return Choice(route, (Considered(rule.name, "won"),))
-    return Choice(None, (Considered(rule.name, missed),))
+        deserted = route if team is not None else None
+    return Choice(None, (Considered(rule.name, missed),), deserted=deserted)
 
 
 def _chain_route(

@@ -91,12 +91,12 @@ def _schedule(
         if directory.user(login) is None:
             nobody = _nobody((*trail, "ical"), "active user", login, directory)
             yield replace(nobody, message=f"line {line} of this calendar: {nobody.message}")
-    for where, login in _named(schedule):
+    for where, login in named_in(schedule):
         if directory.user(login) is None:
             yield _nobody((*trail, *where), "active user", login, directory)
 
 
-def _named(schedule: ScheduleSettings) -> Iterator[tuple[Trail, str]]:
+def named_in(schedule: ScheduleSettings) -> Iterator[tuple[Trail, str]]:
     """Everybody whom a schedule names, and where."""
     for number, layer in enumerate(schedule.layers):
         for place, turn in enumerate(layer.members):

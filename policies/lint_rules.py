@@ -210,7 +210,9 @@ RULES = {
         "add a rule for the other hours, or a catch-all",
     ),
     "KT310": Rule(
-        "Settings name a policy or a category that there is not, but nearly.", "correct the name, if it is a typo"
+        "Settings name a policy or a category that there is not, but nearly, or match a team that there is not and that"
+        " no consumer has.",
+        "correct the name, if it is a typo",
     ),
     "KT311": Rule(
         "A channel is set up and no rule names it.", "name it in notification_channel of a rule, or remove it"
@@ -256,7 +258,8 @@ RULES = {
         "correct the calendar where it is kept, and export it anew",
     ),
     "KT346": Rule(
-        "A route to somebody who may not review: they would be passed over every time.",
+        "A route to somebody who may not review, or to a team of such: they would be passed over every time. Only a"
+        " warning of a team and of who is on call: people come and go.",
         "name somebody who is a reviewer, senior or admin, or give them the role; `kt user list` shows the roles",
     ),
     "KT401": Rule("A test names a verdict, a policy or a category that nothing gives.", "write one that is named"),

@@ -15,6 +15,7 @@ from policies.config import OVERSIGHT_CATEGORIES, POLICIES
 from policies.documents import Document
 from policies.faults import suggest
 from policies.lint_clocks import clock_warnings
+from policies.lint_people import people_warnings
 from policies.loading import Complaint, complain
 
 
@@ -26,10 +27,12 @@ def settings_complaints(
         # Channels may stand in another file, as long as this one has none.
         elsewhere = fault.rule == "KT303" and not settings.notification_channels
         yield contradiction_complaint(document, fault, warning=elsewhere)
-    yield from settings_warnings(document, settings)
+    yield from settings_warnings(document, settings, directory)
 
 
-def settings_warnings(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+def settings_warnings(
+    document: Document, settings: EscalationSettings, directory: Directory | None
+) -> Iterator[Complaint]:
     """What is only odd: such settings are taken all the same."""
     yield from _rules(document, settings)
     yield from _policy_names(document, settings)
@@ -37,6 +40,8 @@ def settings_warnings(document: Document, settings: EscalationSettings) -> Itera
     yield from _hours(document, settings)
     yield from _channels(document, settings)
     yield from _chains(document, settings)
+    if directory is not None:
+        yield from people_warnings(document, settings, directory)
 
 
 def _chains(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:

@@ -33,6 +33,7 @@ PEOPLE = {
     "ben": person(Role.REVIEWER, "legal", "night"),
     "sam": person(Role.SENIOR, "senior"),
     "eve": person(Role.AUDITOR, "audit"),
+    "dan": person(Role.REVIEWER, "default-reviewers"),
     "off": person(Role.REVIEWER, "asleep", on_shift=False),
 }
 DIRECTORY = Directory(

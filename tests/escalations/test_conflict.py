@@ -34,7 +34,7 @@ from escalations.commands import (
     Withdraw,
 )
 from escalations.decisions import DEFAULT_CATEGORIES, Resolution
-from escalations.directory import Directory
+from escalations.directory import Directory, Person
 from escalations.errors import ConflictOfInterest, EscalationError, NotAllowed
 from escalations.events import EventType
 from escalations.facts import Facts
@@ -159,7 +159,8 @@ def test_routing_passes_the_requester_over_and_says_so() -> None:
         {"name": "to all", "match": {"any": True}, "route_to": "team:legal"},
     ]
     settings = EscalationSettings.model_validate({"escalation_routing": {"rules": rules}})
-    directory = Directory(frozenset({"legal"}), {"ana": "ana", "ana@example.com": "ana"})
+    people = {"ben": Person(frozenset({Role.REVIEWER}), frozenset({"legal"}))}
+    directory = Directory(frozenset({"legal"}), {"ana": "ana", "ana@example.com": "ana"}, people)
     facts = Facts("p", "r", Severity.HIGH, requester="ana")
     choice = choose(facts, settings, directory, START, (Preset(Chooser.MODEL, "model x", None, "ana"),))
     assert choice.route is not None

@@ -17,9 +17,11 @@ from escalations.settings import EscalationSettings
 from escalations.severity import Severity
 
 NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)  # a Wednesday
+TEAMS = frozenset({"legal", "healthcare-compliance", "default-reviewers"})
 PEOPLE = Directory(
-    frozenset({"legal", "healthcare-compliance", "default-reviewers"}),
+    TEAMS,
     {"compliance-senior@acme.com": "cs", "cs": "cs", "ana": "ana"},
+    {"cs": Person(frozenset({Role.SENIOR}), TEAMS), "ana": Person(frozenset({Role.REVIEWER}), frozenset())},
 )
 SEED = {
     "escalation_routing": {
@@ -403,6 +405,19 @@ def test_business_hours_over_midnight_belong_to_the_day_of_their_start(when: str
     assert (choice.route is not None) == inside
 
 
+ANY = {"match": {"any": True}}
+
+
+def staff(teams: dict[str, str]) -> Directory:
+    """Ana, Ben, Eve and Sam, of whom Eve reviews nothing and Sam leads, each in one team or in none."""
+    roles = {"ana": Role.REVIEWER, "ben": Role.REVIEWER, "eve": Role.AUDITOR, "sam": Role.SENIOR}
+    people = {
+        login: Person(frozenset({role}), frozenset({teams[login]} if login in teams else ()))
+        for login, role in roles.items()
+    }
+    return Directory(frozenset({"legal", "night", "default-reviewers"}), {login: login for login in roles}, people)
+
+
 STAFF = Directory(
     frozenset({"legal"}),
     {login: login for login in ("ana", "eve", "sam")},
@@ -433,3 +448,49 @@ def test_a_route_straight_to_a_person_is_for_who_may_have_the_case(
     preset = Preset(Chooser.MODEL, "model gpt-4o", None, login)
     fixed = choose(facts(), EscalationSettings(), STAFF, NOON, (preset,), eligible)
     assert (rule.considered[0].verdict, fixed.considered[0].verdict) == (verdict, verdict)
+
+
+@pytest.mark.parametrize(
+    ("teams", "eligible"),
+    [
+        ({"eve": "legal", "ben": "night"}, Eligibility()),
+        ({"ben": "night"}, Eligibility()),
+        ({"ana": "legal", "ben": "night"}, Eligibility("Ana")),
+        ({"ana": "legal", "ben": "night"}, Eligibility(never=frozenset({"ana"}))),
+        ({"ana": "legal", "sam": "night"}, Eligibility(leads=True)),
+    ],
+)
+def test_a_team_in_which_nobody_may_have_the_case_is_passed_over_and_that_is_seen(
+    teams: dict[str, str], eligible: Eligibility
+) -> None:
+    found = choose(facts(), settings(ANY, {**ANY, "route_to": "team:night"}), staff(teams), NOON, (), eligible)
+    assert found.route is not None
+    assert found.route.team == "night"
+    assert [one.verdict for one in found.considered] == ["passed over: nobody in team:legal may have it", "won"]
+    preset = Preset(Chooser.MODEL, "model gpt-4o", "team:legal", None)
+    fixed = choose(facts(), settings({**ANY, "route_to": "team:night"}), staff(teams), NOON, (preset,), eligible)
+    assert [one.verdict for one in fixed.considered] == [one.verdict for one in found.considered]
+
+
+def test_a_team_that_is_off_shift_has_its_queue_all_the_same() -> None:
+    away = Person(frozenset({Role.REVIEWER}), frozenset({"legal"}), on_shift=False)
+    directory = Directory(frozenset({"legal"}), {"ana": "ana"}, {"ana": away})
+    found = choose(facts(), settings(ANY), directory, NOON)
+    assert found.route is not None
+    assert found.route.chosen_by is Chooser.RULE
+
+
+def test_where_nobody_may_have_it_anywhere_it_waits_where_the_last_rule_would_have_it() -> None:
+    rules = settings(ANY, {**ANY, "route_to": "team:night", "notification_channel": "log:night"})
+    found = choose(facts(), rules, staff({}), NOON)
+    assert found.route is not None
+    assert (found.route.team, found.route.channel, found.route.position) == ("night", "log:night", 1)
+    assert [one.verdict for one in found.considered] == [
+        "passed over: nobody in team:legal may have it",
+        "passed over: nobody in team:night may have it",
+        "won: nobody else may have it either, so it waits there",
+    ]
+    assert choose_next(facts(), rules, staff({}), NOON, None).route is None
+    caught = choose(facts(), rules, staff({"ben": "default-reviewers"}), NOON)
+    assert caught.route is not None
+    assert caught.route.chosen_by is Chooser.CATCH_ALL

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 import cli.policy
 from cli.policy_reports import as_github, as_sarif, as_text
-from escalations.directory import Directory
+from escalations.commands import Role
+from escalations.directory import Directory, Person
 from policies.config import POLICIES, PolicyConfig
 from policies.documents import parse_document
 from policies.fixing import fix
@@ -164,6 +165,63 @@ def test_people_are_asked_for_where_the_installation_is_at_hand() -> None:
     assert [(c.rule, c.line, c.suggestion) for c in found] == [("KT320", 7, "did you mean 'legal'?")]
     rule = routed(LAST.replace("team:b", "ana@example.org"))
     assert [c.rule for c in complaints(rule, known)] == ["KT320"]
+
+
+STAFF = Directory(
+    frozenset({"legal", "audit", "new"}),
+    {"ana": "ana", "eve": "eve"},
+    {
+        "ana": Person(frozenset({Role.REVIEWER}), frozenset({"legal"})),
+        "eve": Person(frozenset({Role.AUDITOR}), frozenset({"audit"})),
+    },
+    consumer_teams=frozenset({"trading"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "line", "told"),
+    [
+        (
+            routed("name: a, match: {team: [trading, legl]}, route_to: ana"),
+            "KT310",
+            3,
+            "'legl', and no consumer has it",
+        ),
+        ("sla: {overrides: [{match: {team: legl}, high: 1h}]}\n", "KT310", 1, "did you mean 'legal'?"),
+        (routed('name: a, match: {any: true}, route_to: "team:audit"'), "KT346", 3, "nobody in the team 'audit'"),
+        (
+            "chains:\n  c:\n    legs:\n    - to: ana\n    - to: new\n    on_exhausted: hold\n",
+            "KT346",
+            5,
+            "nobody in the team 'new'",
+        ),
+        ("assignment: {teams: {new: {strategy: round_robin}}}\n", "KT346", 1, "nobody in the team 'new'"),
+        (
+            "schedules:\n  s:\n    layers:\n    - {name: a, members: [ana, eve], start: 2026-01-05}\n",
+            "KT346",
+            4,
+            "eve may not review",
+        ),
+        (
+            'schedules:\n  s:\n    ical: "BEGIN:VCALENDAR\\nVERSION:2.0\\nPRODID:x\\nBEGIN:VEVENT\\nUID:1'
+            '\\nDTSTART:20260105T090000Z\\nDTEND:20260112T090000Z\\nRRULE:FREQ=WEEKLY\\nSUMMARY:eve\\nEND:VEVENT\\nEND:VCALENDAR\\n"\n',
+            "KT346",
+            3,
+            "eve may not review",
+        ),
+    ],
+)
+def test_routes_on_which_nobody_is_are_warned_of(text: str, rule: str, line: int, told: str) -> None:
+    found = [one for one in complaints(text, STAFF) if one.rule == rule]
+    assert [(one.line, one.warning) for one in found] == [(line, True)], complaints(text, STAFF)
+    assert told in str(found[0])
+
+
+def test_teams_that_are_there_and_have_reviewers_are_not_warned_of() -> None:
+    rule = 'name: a, match: {any: true}, route_to: "team:legal"'
+    text = routed("name: t, match: {team: [trading, legal]}, route_to: ana", rule)
+    text += "assignment: {teams: {legal: {strategy: round_robin}, new: {strategy: queue}}}\n"
+    assert complaints(text, STAFF) == []
 
 
 # What can stand anywhere in a document, and the words that lead into the checks.

@@ -151,6 +151,16 @@ class Handoff(Part):
 
 _NAMED = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
 
+_FIRST, _LAST = 2, 9000
+
+
+def _within_reach(value: date) -> date:
+    """Far enough from both ends of what dates can be: a zone and a turn go beyond it."""
+    if not _FIRST <= value.year <= _LAST:
+        raise ValueError(f"the year {value.year} is out of reach; write one from {_FIRST} to {_LAST}")
+    return value
+
+
 Login = Annotated[str, Field(min_length=1, max_length=200)]
 Turn = Annotated[tuple[Login, ...], BeforeValidator(one_or_many)]
 """One person, or a list of people who are on call together."""
@@ -161,7 +171,7 @@ class LayerSettings(Part):
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     members: tuple[Turn, ...]
-    start: date
+    start: Annotated[date, AfterValidator(_within_reach)]
     handoff: Handoff = Handoff()
     length: Literal["daily", "weekly"] | Duration = "weekly"
     zone: Zone | None = None
@@ -184,8 +194,8 @@ class LayerSettings(Part):
 class OverrideSettings(Part):
     """Other people for a while. Times without an offset are by the wall clock of the schedule's zone."""
 
-    start: Annotated[datetime, Field(alias="from")]
-    end: Annotated[datetime, Field(alias="to")]
+    start: Annotated[datetime, AfterValidator(_within_reach), Field(alias="from")]
+    end: Annotated[datetime, AfterValidator(_within_reach), Field(alias="to")]
     people: Annotated[People, BeforeValidator(one_or_many)]
 
     @model_validator(mode="after")

@@ -155,6 +155,11 @@ class Schedule:
             if to_utc(other.start) < to_utc(one.end):
                 raise ValueError(f"two overrides of the schedule {self.name!r} overlap at {other.start.isoformat()}")
 
+    def begins(self, now: datetime) -> datetime | None:
+        """When the first of its rotations begins, where none does within a year; else None, as for a calendar."""
+        first = min((layer.handoff(0) for layer in self.layers if isinstance(layer, Layer)), default=None)
+        return first if first is not None and first > to_utc(now) + LONGEST_TURN else None
+
     @property
     def people(self) -> frozenset[str]:
         """Everybody whom it names, to be looked up in the directory."""

@@ -85,6 +85,10 @@ def _schedule(
     feed = schedule.feed
     if feed is not None:
         yield from (Contradiction((*trail, "ical"), told, "KT345") for told in feed_faults(feed, now))
+    begins = schedule.schedule("this one").begins(now)
+    if begins is not None:
+        told = f"nobody is on call by these rotations within a year; the first begins at {begins.date().isoformat()}"
+        yield Contradiction((*trail, "layers"), told, "KT345")
     if directory is None:
         return
     for line, login in feed.named() if feed is not None else ():

@@ -254,8 +254,9 @@ RULES = {
         "set what is named, or let the circle end at another channel or at log",
     ),
     "KT345": Rule(
-        "An iCalendar by which nobody could say who is on call: turns that overlap, or none from now on.",
-        "correct the calendar where it is kept, and export it anew",
+        "An iCalendar by which nobody could say who is on call: turns that overlap, or none from now on. Or rotations"
+        " none of which begins within a year; only a warning of one of several, and of an override years away or long.",
+        "correct the calendar where it is kept, and export it anew; or correct the year",
     ),
     "KT346": Rule(
         "A route to somebody who may not review, or to a team of such: they would be passed over every time. Only a"

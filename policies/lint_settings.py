@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from escalations.calendars import YEAR
 from escalations.channels import EmailChannel, WebhookChannel
 from escalations.directory import Directory
 from escalations.routes import OnExhausted
+from escalations.schedules import Layer
 from escalations.settings import EscalationSettings, Match, TimeOfDay
 from escalations.settings_checks import Contradiction, contradictions
 from policies.config import OVERSIGHT_CATEGORIES, POLICIES
@@ -40,6 +42,7 @@ def settings_warnings(
     yield from _hours(document, settings)
     yield from _channels(document, settings)
     yield from _chains(document, settings)
+    yield from _far_away(document, settings)
     if directory is not None:
         yield from people_warnings(document, settings, directory)
 
@@ -53,6 +56,26 @@ def _chains(document: Document, settings: EscalationSettings) -> Iterator[Compla
             yield complain(document, ("chains", name, "on_exhausted"), "KT313", told, warning=True)
         if f"chain:{name}" not in used:
             yield complain(document, ("chains", name), "KT315", f"no rule leads to the chain {name!r}", warning=True)
+
+
+def _far_away(document: Document, settings: EscalationSettings) -> Iterator[Complaint]:
+    """Rotations and overrides years away, or years long: a year was probably written wrong."""
+    for name, schedule in settings.schedules.items():
+        made, year = schedule.schedule(name), datetime.now(UTC) + YEAR
+        rotations = [layer for layer in made.layers if isinstance(layer, Layer)]
+        if made.begins(datetime.now(UTC)) is not None:
+            continue
+        for number, layer in enumerate(rotations):
+            if layer.handoff(0) > year:
+                trail = ("schedules", name, "layers", number, "start")
+                told = f"the rotation {layer.name!r} begins in more than a year, on {layer.start.isoformat()}"
+                yield complain(document, trail, "KT345", told, warning=True)
+        for number, override in enumerate(made.overrides):
+            where, told = "from", f"this override begins in more than a year, on {override.start.date().isoformat()}"
+            if override.start <= year:
+                where, told = "to", f"this override lasts for more than a year, until {override.end.date().isoformat()}"
+            if override.start > year or override.end - override.start > YEAR:
+                yield complain(document, ("schedules", name, "overrides", number, where), "KT345", told, warning=True)
 
 
 def _chain_channels(settings: EscalationSettings) -> list[str]:

@@ -72,7 +72,7 @@ def test_a_target_is_warned_of_by_the_unit_in_which_it_was_written(stack: Stack,
     for low, odd in (("24h", False), ("1d", True)):
         file.write_text(f"sla: {{calendar: office, low: {low}}}\n{office}")
         told = run(stack, "settings", "apply", "--dry-run", "--file", str(file))
-        assert (told.returncode, f"{file}:1:26: KT317" in told.stderr) == (0, odd), told.stderr
+        assert (told.returncode, f"{file}:1:25: KT317" in told.stderr) == (0, odd), told.stderr
 
 
 def test_only_what_was_written_is_warned_of(stack: Stack, tmp_path: Path) -> None:

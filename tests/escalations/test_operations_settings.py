@@ -135,6 +135,26 @@ LAYER = {"name": "a", "members": ["ana"], "start": "2026-01-05"}
             ("schedules", "s", "overrides", 0),
             "ends before",
         ),
+        *(
+            (
+                {"schedules": {"s": {"layers": [{**LAYER, "start": start}]}}},
+                ("schedules", "s", "layers", 0, "start"),
+                "out of reach",
+            )
+            for start in ("9999-12-31", "0001-01-01")
+        ),
+        (
+            {
+                "schedules": {
+                    "s": {
+                        "layers": [LAYER],
+                        "overrides": [{"from": "2026-01-06T09:00", "to": "9999-12-31T23:59", "people": "ben"}],
+                    }
+                }
+            },
+            ("schedules", "s", "overrides", 0, "to"),
+            "out of reach",
+        ),
         ({"assignment": {"max_open_per_reviewer": 0}}, ("assignment", "max_open_per_reviewer"), "greater than"),
         ({"assignment": {"strategy": "random"}}, ("assignment", "strategy"), "queue"),
     ],

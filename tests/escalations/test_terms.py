@@ -202,6 +202,8 @@ LAYER = {"name": "a", "members": ["ana"], "start": "2026-01-05"}
             ("schedules", "s", "layers", 0, "members", 0),
         ),
         ({"schedules": {"s": {"layers": [LAYER]}}}, None),
+        ({"schedules": {"s": {"layers": [{**LAYER, "start": "2028-01-05"}]}}}, ("schedules", "s", "layers")),
+        ({"schedules": {"s": {"layers": [LAYER, {**LAYER, "name": "b", "start": "2062-01-05"}]}}}, None),
     ],
 )
 def test_contradictions_are_found_where_they_stand(document: dict[str, Any], trail: tuple[Any, ...] | None) -> None:

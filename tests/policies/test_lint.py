@@ -416,3 +416,40 @@ def test_a_warning_of_open_time_says_how_long_it_lasts() -> None:
     assert told["KT306"].startswith(
         "cases expire after 4d, before the target of low is up in the open time of 'office': one"
     )
+
+
+TURNS = """\
+schedules:
+  s:
+    layers:
+    - {name: now, members: [ana], start: 2026-01-05}
+    - name: later
+      members: [ben]
+      start: START
+    overrides:
+    - from: FROM
+      to: TO
+      people: [ben]
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "begins", "ends", "line"),
+    [
+        ("2026-01-12", "2026-01-06", "2026-01-07", None),
+        ("2526-01-12", "2026-01-06", "2026-01-07", 7),
+        ("2026-01-12", "2526-01-06", "2526-01-07", 9),
+        ("2026-01-12", "2026-01-06", "2062-01-07", 10),
+    ],
+)
+def test_rotations_and_overrides_years_away_are_warned_of(start: str, begins: str, ends: str, line: int | None) -> None:
+    text = TURNS.replace("START", start).replace("FROM", begins).replace("TO", ends)
+    # A layer that starts with the first and lies on top of it would hide it.
+    text = text.replace("members: [ben]\n", 'members: [ben]\n      restrictions: {sat-sun: "09:00-17:00"}\n')
+    found = [(one.rule, one.line, one.warning) for one in complaints(text)]
+    assert found == ([] if line is None else [("KT345", line + 1, True)])
+
+
+def test_rotations_none_of_which_begins_within_a_year_are_refused() -> None:
+    text = "schedules:\n  s:\n    layers:\n    - {name: a, members: [ana], start: 2526-01-05}\n"
+    assert [(one.rule, one.line, one.warning) for one in complaints(text)] == [("KT345", 3, False)]

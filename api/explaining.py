@@ -141,7 +141,7 @@ def _told(event: Event) -> str | None:
         case EventType.PAUSED:
             return f"its clock stands still until {data.get('paused_until')} at most, while the requester is asked"
         case EventType.RESUMED:
-            return "its clock goes on"
+            return "its clock goes on" + (", for the requester answered" if data.get("by") == "answer" else "")
         case EventType.SEVERITY_CHANGED:
             return f"{data.get('from')} became {data.get('severity')}, which has {counted}"
         case EventType.RECOMPUTED:

@@ -69,12 +69,13 @@ class Appeal:
     decided_by: tuple[str, ...]
 
 
-EDITION = 3
+EDITION = 4
 """Of the rules that a case lives under as long as it is open, so that one from before a change replays as it was.
 
 1: changes of hands are told, also on the channels of earlier routes; the requester is kept apart from the review.
 2: an appeal is given to nobody by a rule, whatever route it takes: it waits for whoever of the seniors claims it.
 3: a raised severity moves no deadline later, and no pause begins at the deadline itself.
+4: what the requester says ends the pause in which they are asked.
 """
 
 

@@ -190,7 +190,8 @@ class AskForHelp:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """Say something beside the case. By the holder it is a sign of life and renews the lease."""
+    """Say something beside the case. By the holder it is a sign of life and renews the lease; by the requester it ends
+    the pause in which they are asked."""
 
     actor: Actor
     text_digest: str
@@ -209,7 +210,8 @@ class Withdraw:
 class WaitOnRequester:
     """Stop the clock until the requester has answered, for `up_to` at most, or for as long as the terms allow.
 
-    The holder's, or a senior's. The clock goes on at the end of that time, or when the holder goes on before.
+    The holder's, or a senior's. The clock goes on at the end of that time, or when the holder goes on or the requester
+    comments before.
     """
 
     actor: Actor

@@ -136,12 +136,12 @@ def shift_limit(terms: SlaTerms, before: datetime, after: datetime) -> SlaTerms:
     return replace(terms, due_no_later_than=terms.counted.add(after, left))
 
 
-def resume(case: Case, now: datetime, actor: Actor) -> Moved:
+def resume(case: Case, now: datetime, actor: Actor, **data: str) -> Moved:
     """The clock of a paused case goes on, on the record."""
     case = unpause(case, now)
     if case.ack_until is not None:
         case = ask(case, now)
-    return emit(case, EventType.RESUMED, now, actor, due_at=case.due_at.isoformat())
+    return emit(case, EventType.RESUMED, now, actor, **data, due_at=case.due_at.isoformat())
 
 
 def going_on(case: Case, actor: Actor, now: datetime) -> Moved:

@@ -57,6 +57,7 @@ from escalations.moves import (
     free,
     going_on,
     heard,
+    resume,
     take,
     told_of,
     with_approvals,
@@ -70,6 +71,7 @@ from escalations.standing import (
     check_may_hold,
     check_open,
     check_undecided,
+    is_requester,
     may_hold,
     standing_of,
 )
@@ -274,6 +276,8 @@ def _comment(case: Case, command: Comment, now: datetime) -> Moved:
     resumed: tuple[Event, ...] = ()
     if case.hold is not None and case.hold.login == actor.login:
         case, resumed = going_on(case, actor, now)
+    elif case.paused and case.opening.edition >= 4 and is_requester(standing_of(case), actor.login):
+        case, resumed = resume(case, now, actor, by="answer")
     case, events = emit(_renew(case, actor, now), EventType.COMMENTED, now, actor, text_digest=command.text_digest)
     return case, resumed + events
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,29 @@ def test_nobody_loses_a_claim_while_they_wait() -> None:
     case, _ = after(held_by_ana(terms=terms), 5, wait(60))
     _, happened = run_until(case, 70 * MINUTE)
     assert kinds(happened)[0] == "resumed"
+
+
+def asked(**changes: Any) -> Case:
+    """Waiting for Ben, who made the request."""
+    case, _ = after(opened(sla=TERMS, requester="Ben", **changes), 0, Claim(ANA))
+    return after(case, 10, wait(60))[0]
+
+
+def test_an_answer_of_the_requester_ends_the_pause_and_is_on_the_record() -> None:
+    case, events = after(asked(), 20, Comment(BEN, "b" * 64))
+    assert [(event.type.value, event.data.get("by")) for event in events] == [
+        ("resumed", "answer"),
+        ("commented", None),
+    ]
+    assert (case.paused, case.due_at, events[0].actor) == (False, START + 70 * MINUTE, BEN)
+    again, events = after(case, 21, Comment(BEN, "b" * 64))
+    assert kinds(events) == ["commented"]
+    assert again.due_at == case.due_at
+
+
+def test_a_case_from_before_that_rule_goes_on_waiting() -> None:
+    case, events = after(asked(edition=3), 20, Comment(BEN, "b" * 64))
+    assert (case.paused, kinds(events)) == (True, ["commented"])
 
 
 def test_a_comment_of_somebody_else_stops_no_pause() -> None:

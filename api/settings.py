@@ -22,7 +22,7 @@ from escalations.settings_checks import contradictions
 from escalations.severity import Severity
 from policies.documents import Document
 from policies.lint_settings import settings_warnings
-from store.consumers import list_consumers
+from store.consumers import list_consumers, list_owners
 from store.directory import read_directory
 from store.settings import (
     SettingsVersion,
@@ -77,11 +77,12 @@ async def put(
     now = datetime.now(UTC)
     async with using.database.read() as connection:
         directory = await read_directory(connection, caller.tenant)
+        owners = await list_owners(connection, caller.tenant, now)
         consumers = await list_consumers(connection, caller.tenant)
         fixed = await fixed_routes(connection, caller.tenant)
     directory = replace(
         directory,
-        owners=frozenset(one.owner for one in consumers if one.owner is not None),
+        owners=owners,
         consumer_teams=frozenset(one.team for one in consumers if one.team is not None),
     )
     # In a thread: it may load the holidays of every country from disk.

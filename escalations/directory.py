@@ -25,8 +25,8 @@ class Person:
 class Directory:
     """Who exists: team ids, logins by login and by e-mail address (in lower case), and people by login.
 
-    Where that is asked, `owners` are the people behind applications, who cannot review the requests of these, and
-    `consumer_teams` the teams that applications are said to be of.
+    Where that is asked, `owners` are the people behind applications that can still ask for something: they cannot
+    review the requests of these. And `consumer_teams` are the teams that applications are said to be of.
     """
 
     teams: frozenset[str]

@@ -285,3 +285,27 @@ def test_approvals_count_where_a_policy_in_force_routes_by_itself(stack: Stack) 
     assert told.startswith(f"{most} people must agree, and only ")
     assert told.endswith(" can for a case of team:alone")
     assert refused() == []
+
+
+def test_an_owner_counts_again_once_their_consumer_can_ask_for_nothing_any_more(stack: Stack) -> None:
+    admin = stack.api("admin")
+    assert admin.post("/v1/teams", json={"team_id": "owning"}).status_code == 201
+    people = [f"owning-{number}" for number in range(2)]
+    for login in people:
+        stack.hire(login, "owning")
+    asked = {"decisions": {"approvals": [{"match": {"any": True}, "approvers": [people[0]]}]}}
+    rule = {"name": "all", "match": {"any": True}, "route_to": "team:owning"}
+
+    def refused() -> list[str]:
+        answer = admin.put(
+            "/v1/settings", params={"dry_run": True}, json={**asked, "escalation_routing": {"rules": [rule]}}
+        )
+        return [one["problem"] for one in answer.json().get("fields", [])]
+
+    assert refused() == []
+    assert admin.post("/v1/consumers", json={"consumer_id": "owned", "owner": people[0]}).status_code == 201
+    key = admin.post("/v1/tokens", json={"consumer_id": "owned"}).json()["token_id"]
+    [told] = refused()
+    assert told == f"1 must confirm, and of these nobody can for a request of {people[0]}'s application"
+    assert admin.delete(f"/v1/tokens/{key}").status_code == 204
+    assert refused() == []

@@ -38,6 +38,16 @@ def test_the_clock_stands_still_while_the_requester_is_asked(stack: Stack, held:
     assert stack.act(held, "wait", {"reason": "x"}, "reviewer2").json()["code"] == "not_holder"
 
 
+def test_an_answer_of_the_requester_lets_the_clock_go_on_and_is_explained(stack: Stack, held: str) -> None:
+    stack.must(held, "claim")
+    stack.must(held, "wait", {"reason": "Asked whoever brought it.", "up_to": "1h"})
+    assert stack.must(held, "comment", {"text": "It is section 3."}, "reviewer2")["sla_state"] == "paused"
+    answered = stack.must(held, "comment", {"text": "It is section 4."}, "admin")
+    assert answered["sla_state"] == "ok"
+    assert stack.events(held)[-2:] == ["resumed", "commented"]
+    assert "its clock goes on, for the requester answered" in stack.kt("escalation", "explain", held)
+
+
 def test_without_the_setting_no_clock_stands_still(stack: Stack) -> None:
     held = stack.create()["escalation_id"]
     stack.must(held, "claim")

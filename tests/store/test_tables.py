@@ -23,7 +23,7 @@ from escalations.decisions import Resolution
 from escalations.settings import EscalationSettings
 from escalations.step import step
 from store.changes import ChangeFeed, note_change
-from store.consumers import Consumer, create_consumer
+from store.consumers import Consumer, create_consumer, find_consumer, list_consumers, list_owners
 from store.contents import ANSWER, Contents, released_field
 from store.database import Database, StoreUnavailable, normal_url
 from store.directory import Team, User, create_team, create_user, find_user, list_users, read_directory
@@ -103,6 +103,44 @@ async def test_a_gateway_key_speaks_for_a_consumer_and_no_token_is_kept_in_clear
     assert principal.consumer is not None
     assert (principal.consumer.consumer_group, principal.roles) == ("external", {Role.GATEWAY})
     assert token not in str(rows)
+
+
+async def test_an_owner_whose_address_was_kept_is_whose_address_that_is(database: Database) -> None:
+    async with database.write() as connection:
+        await create_consumer(connection, "default", Consumer("app", "App", None, None, "ANA@example.com", NOW))
+        _, token = await issue_token(connection, "default", "gateway", "app", label="", now=NOW, life=DAY)
+        before = await find_consumer(connection, "default", "app")
+        await create_user(connection, "elsewhere", person("stranger"))
+        await create_user(connection, "default", person("ana", active=False))
+        principal = await find_principal(connection, token_hash(token), NOW)
+        listed = await list_consumers(connection, "default")
+        await create_user(connection, "default", User("ANA@example.com", None, "by name", (), (), True, NOW))
+        by_name = await find_consumer(connection, "default", "app")
+    assert before is not None
+    assert before.owner == "ANA@example.com"
+    assert principal is not None
+    assert principal.consumer is not None
+    assert (principal.consumer.owner, [one.owner for one in listed]) == ("ana", ["ana"])
+    assert by_name is not None
+    assert by_name.owner == "ANA@example.com", "a login that is written just so comes first"
+
+
+async def test_owners_of_consumers_that_can_ask_for_nothing_any_more_are_none(database: Database) -> None:
+    async with database.write() as connection:
+        for login in ("revoked", "expired", "new", "two-keys", "address"):
+            owner = f"{login}@example.com" if login == "address" else login
+            await create_user(connection, "default", person(login))
+            await create_consumer(connection, "default", Consumer(f"{login}-app", "App", None, None, owner, NOW))
+        for login in ("revoked", "two-keys", "two-keys", "expired", "address"):
+            life = DAY / 2 if login == "expired" else 2 * DAY
+            token_id, _ = await issue_token(
+                connection, "default", "gateway", f"{login}-app", label="", now=NOW, life=life
+            )
+            if login == "revoked":
+                await revoke_token(connection, "default", token_id, NOW)
+        await create_consumer(connection, "default", Consumer("nobodys", "App", None, None, None, NOW))
+        assert await list_owners(connection, "default", NOW + DAY) == {"new", "two-keys", "address"}
+        assert await list_owners(connection, "elsewhere", NOW + DAY) == frozenset()
 
 
 async def test_every_change_of_settings_is_a_version_and_no_change_is_none(database: Database) -> None:

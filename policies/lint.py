@@ -16,6 +16,7 @@ from policies.documents import Document, Unreadable, read_document
 from policies.faults import suggest
 from policies.fetching import fetch
 from policies.ignoring import apply_ignores
+from policies.lint_people import nobody_reviews
 from policies.lint_policy import policy_complaints
 from policies.lint_rules import RULES as RULES
 from policies.lint_settings import settings_complaints
@@ -93,3 +94,5 @@ def _unknown_people(document: Document, directory: Directory) -> Iterator[Compla
             yield complain(
                 document, trail, "KT320", f"there is no {what} {named!r}{suggest(named, there)}", warning=True
             )
+        elif (nobody := nobody_reviews(f"{what}:{named.removeprefix('team:')}", directory)) is not None:
+            yield complain(document, trail, "KT346", nobody, warning=True)

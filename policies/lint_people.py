@@ -22,17 +22,24 @@ def people_warnings(document: Document, settings: EscalationSettings, directory:
                 told = f"no team is named {team!r}, and no consumer has it{suggest(team, sorted(known))}"
                 yield complain(document, (*trail, number), "KT310", told, warning=True)
     for trail, to in _destinations(settings):
-        found, _ = destination(to, directory)
-        if found is not None and not directory.reviewers(found):
-            told = f"nobody in the team {found!r} may review, so no case would ever wait for them"
-            yield complain(document, trail, "KT346", told, warning=True)
+        nobody = nobody_reviews(to, directory) if destination(to, directory)[0] is not None else None
+        if nobody is not None:
+            yield complain(document, trail, "KT346", nobody, warning=True)
     for name, schedule in settings.schedules.items():
         feed = schedule.feed
         given = [("ical", login) for _, login in feed.named()] if feed is not None else []
         for part, login in (*(((where,), login) for where, login in given), *named_in(schedule)):
-            barred = cannot_review(f"user:{login}", directory)
+            barred = nobody_reviews(f"user:{login}", directory)
             if barred is not None:
                 yield complain(document, ("schedules", name, *part), "KT346", barred, warning=True)
+
+
+def nobody_reviews(to: str, directory: Directory) -> str | None:
+    """Why a route to a person or a team leads to nobody; None where it leads to somebody, or there is no such."""
+    team, _ = destination(to, directory)
+    if team is not None and not directory.reviewers(team):
+        return f"nobody in the team {team!r} may review, so no case would ever wait for them"
+    return cannot_review(to, directory)
 
 
 def _matched(settings: EscalationSettings) -> Iterator[tuple[Trail, tuple[str, ...] | None]]:

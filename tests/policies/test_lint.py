@@ -159,7 +159,8 @@ def test_what_cannot_be_corrected_safely_stays_as_it_is() -> None:
 
 
 def test_people_are_asked_for_where_the_installation_is_at_hand() -> None:
-    known = Directory(frozenset({"legal"}), {"ana": "ana", "ana@example.com": "ana"})
+    ana = Person(frozenset({Role.REVIEWER}), frozenset({"legal"}))
+    known = Directory(frozenset({"legal"}), {"ana": "ana", "ana@example.com": "ana"}, {"ana": ana})
     assert complaints(BASE, known) == []
     found = complaints(changed("team_id: legal", "team_id: legl"), known)
     assert [(c.rule, c.line, c.suggestion) for c in found] == [("KT320", 7, "did you mean 'legal'?")]
@@ -215,6 +216,13 @@ def test_routes_on_which_nobody_is_are_warned_of(text: str, rule: str, line: int
     found = [one for one in complaints(text, STAFF) if one.rule == rule]
     assert [(one.line, one.warning) for one in found] == [(line, True)], complaints(text, STAFF)
     assert told in str(found[0])
+
+
+@pytest.mark.parametrize("routing", ["team_id: audit", "team_id: team:new", "user_id: eve"])
+def test_a_policy_that_routes_to_nobody_who_reviews_is_warned_of(routing: str) -> None:
+    found = complaints(changed("team_id: legal", routing), STAFF)
+    assert [(one.rule, one.line, one.warning) for one in found] == [("KT346", 7, True)]
+    assert complaints(changed("team_id: legal", "user_id: ana"), STAFF) == []
 
 
 def test_teams_that_are_there_and_have_reviewers_are_not_warned_of() -> None:

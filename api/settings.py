@@ -89,7 +89,7 @@ async def put(
     wrong = await asyncio.to_thread(lambda: list(contradictions(new, directory, now, fixed)))
     if wrong:
         raise _refused([(one.field, one.message) for one in wrong])
-    odd = {"warnings": _warnings(body, new, directory)}
+    odd = {"warnings": await asyncio.to_thread(_warnings, body, new, directory)}
     if dry_run:
         async with using.database.read() as connection:
             before = await current_settings(connection, caller.tenant)

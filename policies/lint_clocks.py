@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import islice, pairwise
 from typing import Any
 
 from escalations.calendars import DAY, YEAR, Calendar
@@ -84,7 +85,7 @@ def _ends(
         if common is not None and (target, calendar) == (common.target(severity), common.calendar_of(severity)):
             continue
         counted = calendars.get(calendar) if calendar is not None else None
-        lasts, start = (target, None) if counted is None else _longest(counted, target)
+        lasts, start = (target, None) if counted is None else _longest(counted, target, datetime.now(UTC).date())
         if expire_after <= lasts and (worst is None or lasts > worst[0]):
             worst = lasts, severity, start
     if worst is None:
@@ -98,18 +99,23 @@ def _ends(
     yield complain(document, trail, "KT306", told, warning=True)
 
 
-def _longest(calendar: Calendar, target: timedelta) -> tuple[timedelta, datetime | None]:
+@lru_cache(maxsize=64)
+def _longest(calendar: Calendar, target: timedelta, today: date) -> tuple[timedelta, datetime | None]:
     """How long so much open time lasts at most, and from when on: it is most as the calendar closes. Of the cases of
     a year; what is not over after two lasts until then."""
-    now = datetime.now(UTC)
-    end = now + 2 * YEAR
-    windows = list(calendar.windows(now, end))
-    lengths = [(_lasts(windows[number + 1 :], close, target, end), close) for number, (_, close) in enumerate(windows)]
-    return max((one for one in lengths if one[1] < now + YEAR), default=(target, None))
+    windows, end = _two_years(calendar, today)
+    closing = [(number, close) for number, (_, close) in enumerate(windows) if close < end - YEAR]
+    lengths = [
+        ((advance(islice(windows, number + 1, None), close, target) or end) - close, close) for number, close in closing
+    ]
+    return max(lengths, default=(target, None))
 
 
-def _lasts(windows: list[Window], start: datetime, target: timedelta, end: datetime) -> timedelta:
-    return (advance(windows, start, target) or end) - start
+@lru_cache(maxsize=16)
+def _two_years(calendar: Calendar, today: date) -> tuple[tuple[Window, ...], datetime]:
+    start = datetime.combine(today, time(), UTC)
+    end = start + 2 * YEAR
+    return tuple(calendar.windows(start, end)), end
 
 
 def _days(document: Document, clocks: _Clocks, calendars: dict[str, Calendar]) -> Iterator[Complaint]:

@@ -71,6 +71,11 @@ AMENDABLE = SlaTerms(
     max_pause=timedelta(hours=1),
     by_severity=tuple((severity, timedelta(hours=1 + severity.rank), None) for severity in Severity),
 )
+CLOSED_FOR_LONG = replace(
+    AMENDABLE,
+    open_time=OpenTime("office", 1, "", (), datetime(2126, 1, 1, tzinfo=UTC)),
+    every_hour_for=(Severity.CRITICAL,),
+)
 ANA, BEN = reviewer("reviewer"), reviewer("reviewer2")
 SLACK = Route(Chooser.RULE, "legal", team="legal", channel="slack:#legal", position=0)
 PAGER = Route(Chooser.PERSON, "reviewer", team="legal", channel="pagerduty", position=0)
@@ -172,6 +177,15 @@ async def waited_and_of_another_severity(bench: Bench, held: str) -> None:
     await bench.do(held, SetSeverity(ANA, Severity.LOW))
     await bench.do(held, Recompute(lead, replace(AMENDABLE, target=timedelta(hours=3))))
     await bench.do(held, SetSeverity(ANA, Severity.CRITICAL))
+    await bench.do(held, resolve(ANA))
+
+
+async def answered_and_critical_while_closed(bench: Bench, held: str) -> None:
+    await bench.do(held, Claim(ANA))
+    await bench.do(held, WaitOnRequester(ANA, "a" * 64))
+    await bench.do(held, Comment(BEN, "b" * 64))
+    await bench.do(held, SetSeverity(ANA, Severity.CRITICAL))
+    await bench.do(held, SetSeverity(ANA, Severity.LOW))
     await bench.do(held, resolve(ANA))
 
 
@@ -295,6 +309,10 @@ SCENARIOS: dict[str, tuple[Opening, Callable[[Bench, str], Awaitable[None]]]] = 
     "told-on-every-channel": (opening(sla=HOURS, route=SLACK), told_on_every_channel),
     "reminded-and-overdue": (opening(sla=SOON), reminded_and_overdue),
     "waited-and-of-another-severity": (opening(sla=AMENDABLE), waited_and_of_another_severity),
+    "answered-and-critical-while-closed": (
+        opening(sla=CLOSED_FOR_LONG, requester="reviewer2"),
+        answered_and_critical_while_closed,
+    ),
     "warned-and-back-in-the-queue": (opening(sla=BRIEFLY_HELD), warned_and_back_in_the_queue),
     "kept-by-beats-up-to-the-bound": (opening(sla=BRIEFLY_HELD), kept_by_beats_up_to_the_bound),
     "decided-by-three": (opening(sla=HOURS, route=SLACK, decisions=BY_THREE), decided_by_three),

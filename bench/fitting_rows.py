@@ -25,12 +25,12 @@ MOST_OF_SOURCE = 12
 LESS = {"MedQuAD": 0.5}
 """Sources that count less: encyclopaedias of one style."""
 NEAR = {"own": 6.0, "Doctors": 2.0}
-"""How much more look-alikes of the project's own and of doctors count. Doctors' count less: with as much as the others they
-took careful decisions of other doctors for information."""
+"""How much more look-alikes of the project's own and of doctors count. Doctors' count less: with as much as the others
+they took careful decisions of other doctors for information."""
 ELSEWHERE = 0.06
 """How much a decision counts as none of another category, so that the subject is learned and not the tone alone."""
 GENERAL = 3.0
-"""How much more the project's own general traffic counts: it has decisions of other fields, which the public has not."""
+"""How much more the project's own general traffic counts: it decides harmless things, as public traffic seldom does."""
 PLAIN = tuple(
     "Paris|OK|Yes.|No.|Thanks|Thank you!|Hello|Hi there|Done.|Sure|42|3.14|blue|Tuesday|Card, thanks|You said: hello"
     "|Good morning|See you|It is noon.|The sea is blue.|Nothing found.|I do not know.|Hello, world|a|the|x = 1|true"

@@ -296,9 +296,12 @@ def _prompts(path: Path, label: int | None = None) -> list[str]:
 
 
 def cost(data: Path) -> list[str]:
-    """CPU time per kilobyte on answers of general traffic, and how it grows."""
-    sources, _ = load(data, OWN, "dev")
-    answers = [answer for source, pairs in sources if source.kind == "general" for _, answer in pairs[:350]]
+    """CPU time per kilobyte on answers of general traffic, of models and the project's own short ones, and how it grows."""
+    sources = [entry for entry in load(data, OWN, "test")[0] if entry[0].kind == "general"]
+    answers, short = (
+        [answer for source, pairs in sources if source.name.startswith("own") is own for _, answer in pairs[:600]]
+        for own in (False, True)
+    )
     if not answers:
         return ["### Cost", "No general traffic was there."]
     long = " ".join(answers)
@@ -308,19 +311,34 @@ def cost(data: Path) -> list[str]:
         ("prompt injection", lambda text: prompt_injection.screen("", text)),
     ]
     rows = []
-    total = 0.0
+    total = [0.0] * 5
     for name, run in runs:
-        usual = _cpu(run, answers)
-        total += usual
-        rows.append([name, f"{usual:.3f}", *(f"{_cpu(run, [long[: size * 1024]]):.3f}" for size in (4, 64, 256))])
-    rows.append(["together", f"**{total:.3f}**", "", "", ""])
-    every = _cpu(lambda text: human_oversight.judge("", text, _CATEGORIES), answers)
-    rows.append(["human oversight with every score, as `kt policy explain` shows them", f"{every:.3f}", "", "", ""])
+        taken = [_cpu(run, texts) for texts in (answers, short, *([long[: size * 1024]] for size in (4, 64, 256)))]
+        total = [sum(pair) for pair in zip(total, taken, strict=True)]
+        rows.append([name, *(f"{each:.3f}" for each in taken)])
+    rows.append(["together", *(f"**{each:.3f}**" for each in total)])
+    every = [_cpu(lambda text: human_oversight.judge("", text, _CATEGORIES), texts) for texts in (answers, short)]
+    told = "human oversight with every score, as `kt policy explain` shows them"
+    rows.append([told, *(f"{each:.3f}" for each in every), "", "", ""])
     return [
         "### Cost, ms of CPU per KB",
         "As the chain runs them: of scores that hold nothing only as much is worked out as it takes to know that.",
-        table(["detector", "general answers", "one text of 4 KB", "of 64 KB", "of 256 KB"], rows),
+        table(
+            [
+                "detector",
+                f"answers of models ({_mean_kb(answers)})",
+                f"own general answers ({_mean_kb(short)})",
+                "one text of 4 KB",
+                "of 64 KB",
+                "of 256 KB",
+            ],
+            rows,
+        ),
     ]
+
+
+def _mean_kb(texts: list[str]) -> str:
+    return f"{sum(map(len, texts)) / 1024 / len(texts):.1f} KB on average" if texts else "none"
 
 
 def _cpu(run: Callable[[str], object], texts: list[str]) -> float:

@@ -33,7 +33,7 @@ from policies.detectors.encoder import DIMENSIONS
 OWN = Path(__file__).parent / "labelled"
 CATEGORIES = human_oversight.CATEGORIES
 HELD = 0.01
-"""The share of general traffic, of texts not fitted, that may score 0.5."""
+"""The share of general traffic, and of the project's own alone, that may score 0.5; of texts not fitted."""
 HELD_ALIKE = 0.09
 """The same of the project's own look-alikes: new authors are held more often, and every seventh is the most."""
 REACHED_BY = 0.05
@@ -117,9 +117,13 @@ def semantic_terms(of: fitting_words.Rows, total: np.ndarray, reached: np.ndarra
 
 def _usual(rows: Rows, values: np.ndarray, category: int) -> float:
     """The log-odds that are to become 0.5."""
-    own = rows.both & ~rows.general & (rows.words.category == category) & (rows.words.decides == 0)
-    alike = list(values[own & np.char.startswith(rows.source, "own")])
-    return max(_general(rows, values, category, HELD), float(threshold_at(alike, HELD_ALIKE)))
+    own = rows.both & (rows.words.category == category) & np.char.startswith(rows.source, "own")
+    alike = values[own & ~rows.general & (rows.words.decides == 0)]
+    return max(
+        _general(rows, values, category, HELD),
+        float(threshold_at(list(values[own & rows.general]), HELD)),
+        float(threshold_at(list(alike), HELD_ALIKE)),
+    )
 
 
 def _general(rows: Rows, values: np.ndarray, category: int, share: float) -> float:

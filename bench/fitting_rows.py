@@ -24,10 +24,13 @@ MOST_OF_SOURCE = 12
 """Texts of a source that were made from one template; more of them say the same again."""
 LESS = {"MedQuAD": 0.5}
 """Sources that count less: encyclopaedias of one style."""
-NEAR = 6.0
-"""How much more the project's own look-alikes count."""
+NEAR = {"own": 6.0, "Doctors": 2.0}
+"""How much more look-alikes of the project's own and of doctors count. Doctors' count less: with as much as the others
+they took careful decisions of other doctors for information."""
 ELSEWHERE = 0.06
 """How much a decision counts as none of another category, so that the subject is learned and not the tone alone."""
+GENERAL = 3.0
+"""How much more the project's own general traffic counts: it decides harmless things, as public traffic seldom does."""
 PLAIN = tuple(
     "Paris|OK|Yes.|No.|Thanks|Thank you!|Hello|Hi there|Done.|Sure|42|3.14|blue|Tuesday|Card, thanks|You said: hello"
     "|Good morning|See you|It is noon.|The sea is blue.|Nothing found.|I do not know.|Hello, world|a|the|x = 1|true"
@@ -141,8 +144,10 @@ def _entries(sources: list[tuple[Source, list[Pair]]]) -> Iterator[_Entry]:
         if kind not in (*CATEGORIES, "general"):
             continue
         less = next((less for begin, less in LESS.items() if source.name.startswith(begin)), 1.0)
-        if source.name.startswith(("own", "Doctors")) and source.kind.startswith("near:"):
-            less = NEAR
+        if source.kind.startswith("near:"):
+            less = next((more for begin, more in NEAR.items() if source.name.startswith(begin)), less)
+        if source.kind == "general" and source.name.startswith("own"):
+            less = GENERAL
         for whole in pairs[: MOST_OF_SOURCE if source.name.startswith("Rankings") else None]:
             for number, category in enumerate(CATEGORIES):
                 if kind in ("general", category):

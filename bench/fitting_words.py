@@ -20,7 +20,7 @@ from bench.detection_data import Pair
 from policies.detectors import human_oversight, wording
 
 CATEGORIES = human_oversight.CATEGORIES
-KEPT = {"asked": 1500, "said": 4000}
+KEPT = {"asked": 3000, "said": 8000}
 """How many words of requests and of answers are kept."""
 BEGINNING = {
     "subject": 1.6, "topic": 2.0, "phrases": 2.8, "asks": 1.0, "own": 0.5, "wanted": 1.5, "address": 0.1,

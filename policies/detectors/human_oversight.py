@@ -27,7 +27,7 @@ from policies.normalising import origins
 
 __all__ = ["CATEGORIES", "TERMS", "VERSION", "Read", "Score", "in_english", "judge", "read"]
 
-VERSION = "human-oversight/6"
+VERSION = "human-oversight/7"
 CATEGORIES = tuple(SUBJECTS)
 """What `judge` knows without being told."""
 _PLACES = {name: place for place, name in enumerate(CATEGORIES)}

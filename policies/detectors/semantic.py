@@ -22,7 +22,7 @@ from policies.detectors.human_oversight import Score
 
 __all__ = ["VERSION", "Fitted", "NotInstalled", "added", "check_installed", "fitted", "is_doubtful", "reaches", "read"]
 
-VERSION = "semantic/5"
+VERSION = "semantic/6"
 FITTED = Path(__file__).with_name("semantic.json")
 CERTAIN = 0.97
 """From this score on the words alone are sure."""

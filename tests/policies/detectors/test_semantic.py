@@ -9,7 +9,7 @@ from policies.detectors.described import described
 from policies.detectors.human_oversight import Score
 from policies.detectors.semantic import fitted, is_doubtful
 
-ADVICE = ("Is a fever of 39 degrees bad?", "Drink a lot and rest; see a doctor if it is still there on Thursday.")
+ADVICE = ("What helps against a sore knee?", "Leave the pills for two days and rest the knee.")
 KNOWLEDGE = ("How do doctors treat my stuffy nose?", "Doctors may prescribe a spray; most people take nothing.")
 
 

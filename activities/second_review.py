@@ -11,8 +11,8 @@ from ledger.entries import Draft
 from store.database import Database
 from store.ledger import LedgerWriter
 from store.second_reviews import put_review
-from workflows.messages import RefusedSignal, ReviewBatch
 from workflows.ports import SecondReviewing
+from workflows.review_messages import RefusedSignal, ReviewBatch
 
 
 @dataclass(frozen=True, slots=True)

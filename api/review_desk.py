@@ -21,8 +21,9 @@ from escalations.second_review import SecondReview, check_may_take
 from store.contents import text_field
 from store.second_reviews import find_review
 from store.tokens import Principal
-from workflows.messages import AnyCommand, Instruction, ReviewOutcome, bytes_to_sign
+from workflows.messages import AnyCommand, Instruction, bytes_to_sign
 from workflows.refusals import from_application_error
+from workflows.review_messages import ReviewOutcome
 
 Make = Callable[[str | None], AnyCommand]
 """Makes the command of the keyed digest of the note."""

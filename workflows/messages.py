@@ -11,7 +11,6 @@ from pydantic import Field, TypeAdapter
 
 from escalations.case import Case, Opening
 from escalations.commands import (
-    Actor,
     Approve,
     AskForHelp,
     Assign,
@@ -31,7 +30,6 @@ from escalations.commands import (
 )
 from escalations.events import Event
 from escalations.routes import Exhausted, LegReason, Route
-from escalations.second_review import ReviewEvent, ReviewOpening, SecondReview
 from escalations.views import View
 
 ESCALATIONS_QUEUE = "escalations"
@@ -322,36 +320,3 @@ class Delivery:
 
     tenant: str
     escalation_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewStart:
-    """The one argument of a second review."""
-
-    opening: ReviewOpening
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedSignal:
-    operation: str
-    code: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewBatch:
-    """Something that happened to a second review, and how it stands after it; or a signal that was `refused`."""
-
-    review: SecondReview
-    event: ReviewEvent
-    actor: Actor
-    at: datetime
-    refused: RefusedSignal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewOutcome:
-    """The true answer to an update of a second review, and the digest of what had been asked."""
-
-    review: SecondReview
-    payload_digest: str

@@ -22,11 +22,11 @@ from workflows.messages import (
     GroupTold,
     Notification,
     RecordBatch,
-    ReviewBatch,
     RouteFound,
     RouteWanted,
     Tested,
 )
+from workflows.review_messages import ReviewBatch
 
 
 class Recording:

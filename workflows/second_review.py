@@ -29,18 +29,11 @@ from escalations.second_review import (
 )
 from escalations.step import MOST_REFUSALS
 from workflows import calls
-from workflows.messages import (
-    TASK_TIMEOUT,
-    Instruction,
-    RefusedSignal,
-    ReviewBatch,
-    ReviewOutcome,
-    ReviewStart,
-    Signal,
-)
+from workflows.messages import TASK_TIMEOUT, Instruction, Signal
 from workflows.notifying import FOR_EVER
 from workflows.ports import SecondReviewing
 from workflows.refusals import to_application_error
+from workflows.review_messages import RefusedSignal, ReviewBatch, ReviewOutcome, ReviewStart
 
 
 async def open_second_review(case: Case, history: list[Event]) -> None:

@@ -21,7 +21,7 @@ from tests.support.ledger import ledger_entries
 from tests.support.requesters import ROLES, asking
 from tests.support.stack import Stack, wait_for
 from tests.support.temporal import connect_to, operators_signal, signed
-from workflows.messages import ReviewOutcome
+from workflows.review_messages import ReviewOutcome
 
 OPERATIONS: dict[str, tuple[str, dict[str, Any] | None]] = {
     "read": ("", None),

@@ -55,7 +55,8 @@ from tests.escalations.cases import CONSUMER, opening, resolve
 from tests.support.bench import Bench, reviewer, running_worker
 from vault.envelopes import Envelopes
 from workflows.attributes import ALL
-from workflows.messages import ESCALATIONS_QUEUE, ReviewStart
+from workflows.messages import ESCALATIONS_QUEUE
+from workflows.review_messages import ReviewStart
 
 HISTORIES = Path(__file__).parent / "histories"
 _TRACE = re.compile(r'"stackTrace": "(?:[^"\\]|\\.)*"')

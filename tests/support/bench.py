@@ -27,7 +27,8 @@ from vault.codec import data_converter
 from vault.keyring import Keyring, ensure_keyring
 from vault.signatures import Signer
 from workflows.attributes import ALL
-from workflows.messages import Instruction, Outcome, ReviewOutcome, Start, bytes_to_sign
+from workflows.messages import Instruction, Outcome, Start, bytes_to_sign
+from workflows.review_messages import ReviewOutcome
 
 Found = TypeVar("Found")
 PATIENCE_S = 60.0

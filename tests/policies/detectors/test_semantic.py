@@ -9,7 +9,7 @@ from policies.detectors.described import described
 from policies.detectors.human_oversight import Score
 from policies.detectors.semantic import fitted, is_doubtful
 
-ADVICE = ("What helps against a sore knee?", "Leave the pills for two days and rest the knee.")
+ADVICE = ("What helps against a sore knee?", "Keep it dry and leave the cream off until it has healed.")
 KNOWLEDGE = ("How do doctors treat my stuffy nose?", "Doctors may prescribe a spray; most people take nothing.")
 
 

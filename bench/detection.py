@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from bench.detection_cost import Run, cost
 from bench.detection_data import Pair, Source, fingerprint, load
 from bench.detection_scoring import above, precision, share, table, threshold_at
 from policies.config import PiiDetector
@@ -43,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     report = "\n\n".join(
         [*oversight(options.data, options.split), *personal_data(options.data, options.split),
-         *injection(options.data, options.split), *cost(options.data)]
+         *injection(options.data, options.split), *_cost(options.data)]
     )  # fmt: skip
     if options.write:
         before, _, rest = options.write.read_text().partition(BEGIN)
@@ -295,61 +296,16 @@ def _prompts(path: Path, label: int | None = None) -> list[str]:
     return [row["prompt"] for row in json.loads(path.read_text()) if label is None or row["label"] == label]
 
 
-def cost(data: Path) -> list[str]:
-    """CPU time per kilobyte on answers of general traffic, of models and the project's own short ones, and how it grows."""
+def _cost(data: Path) -> list[str]:
+    """As the chain runs the detectors: of scores that hold nothing only as much is worked out as it takes to know that."""
     sources = [entry for entry in load(data, OWN, "test")[0] if entry[0].kind == "general"]
-    answers, short = (
-        [answer for source, pairs in sources if source.name.startswith("own") is own for _, answer in pairs[:600]]
-        for own in (False, True)
-    )
-    if not answers:
-        return ["### Cost", "No general traffic was there."]
-    long = " ".join(answers)
-    runs: list[tuple[str, Callable[[str], object]]] = [
-        ("human oversight, five categories", lambda text: human_oversight.judge("", text, _CATEGORIES, least=USUAL)),
-        ("personal data, all entities", lambda text: pii.find("", text, _PII)),
-        ("prompt injection", lambda text: prompt_injection.screen("", text)),
-    ]
-    rows = []
-    total = [0.0] * 5
-    for name, run in runs:
-        taken = [_cpu(run, texts) for texts in (answers, short, *([long[: size * 1024]] for size in (4, 64, 256)))]
-        total = [sum(pair) for pair in zip(total, taken, strict=True)]
-        rows.append([name, *(f"{each:.3f}" for each in taken)])
-    rows.append(["together", *(f"**{each:.3f}**" for each in total)])
-    every = [_cpu(lambda text: human_oversight.judge("", text, _CATEGORIES), texts) for texts in (answers, short)]
-    told = "human oversight with every score, as `kt policy explain` shows them"
-    rows.append([told, *(f"{each:.3f}" for each in every), "", "", ""])
-    return [
-        "### Cost, ms of CPU per KB",
-        "As the chain runs them: of scores that hold nothing only as much is worked out as it takes to know that.",
-        table(
-            [
-                "detector",
-                f"answers of models ({_mean_kb(answers)})",
-                f"own general answers ({_mean_kb(short)})",
-                "one text of 4 KB",
-                "of 64 KB",
-                "of 256 KB",
-            ],
-            rows,
-        ),
-    ]
-
-
-def _mean_kb(texts: list[str]) -> str:
-    return f"{sum(map(len, texts)) / 1024 / len(texts):.1f} KB on average" if texts else "none"
-
-
-def _cpu(run: Callable[[str], object], texts: list[str]) -> float:
-    size = sum(map(len, texts)) / 1024
-    best = float("inf")
-    for _ in range(3):
-        begun = time.process_time()
-        for text in texts:
-            run(text)
-        best = min(best, time.process_time() - begun)
-    return best * 1000 / size
+    runs: dict[str, Run] = {
+        "human oversight, five categories": lambda text: human_oversight.judge("", text, _CATEGORIES, least=USUAL),
+        "personal data, all entities": lambda text: pii.find("", text, _PII),
+        "prompt injection": lambda text: prompt_injection.screen("", text),
+    }
+    every = "human oversight with every score, as `kt policy explain` shows them"
+    return cost(sources, runs, {every: lambda text: human_oversight.judge("", text, _CATEGORIES)})
 
 
 if __name__ == "__main__":
